@@ -1,0 +1,104 @@
+"""Shared fixtures: tiny data, a tokenizer trained on them, and a tiny checkpoint."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+import tfhf  # noqa: F401  (sets TF_USE_LEGACY_KERAS before TensorFlow loads)
+
+WORDS = {
+    "positive": ["lovely", "great film", "a warm and funny story", "I would see it again"],
+    "negative": ["dull", "bad film", "a cold and tired story", "I would not see it again"],
+}
+
+
+def toy_rows(count=48):
+    """Rows of a two-class set that a tiny model learns in a few steps."""
+    rows = []
+    for index in range(count):
+        label = "positive" if index % 2 else "negative"
+        phrase = WORDS[label][index // 2 % 4]
+        rows.append({"text": f"{phrase}, number {index}.", "label": label})
+    return rows
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real data sets and checkpoints; tests that need it are skipped without it."""
+    default = Path(__file__).parents[2] / "shared"
+    folder = Path(os.environ.get("TFHF_SHARED", default))
+    if not (folder / "data").is_dir():
+        pytest.skip("shared data are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer():
+    """A WordPiece tokenizer trained on the toy texts, lower-casing, of 120 entries or fewer."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertTokenizerFast
+
+    trained = BertWordPieceTokenizer(lowercase=True)
+    trained.train_from_iterator((row["text"] for row in toy_rows(200)), vocab_size=120)
+    return BertTokenizerFast(tokenizer_object=trained._tokenizer, model_max_length=32)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert_folder(tiny_tokenizer, tmp_path_factory):
+    """A checkpoint as PyTorch writes it: one layer of width 16, without a trained head."""
+    from transformers import BertConfig, TFBertModel
+
+    from tfhf import models
+
+    config = BertConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    backbone = TFBertModel(config)
+    backbone.build_in_name_scope()
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    models.save_backbone(backbone, tiny_tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_files(tmp_path_factory):
+    """The toy set as train.csv, validation.csv and test.csv."""
+    import csv
+
+    folder = tmp_path_factory.mktemp("toy")
+    rows = toy_rows(96)
+    for split, part in (("train", rows[:64]), ("validation", rows[64:80]), ("test", rows[80:])):
+        with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, ["text", "label"])
+            writer.writeheader()
+            writer.writerows(part)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_recipe(toy_files, tiny_bert_folder):
+    """A recipe over the toy set and the tiny checkpoint; copy it before you change it."""
+    return {
+        "task": "text_classification",
+        "model": str(tiny_bert_folder),
+        "data": {split: str(toy_files / f"{split}.csv") for split in ("train", "validation", "test")},
+        "options": {"max_length": 24},
+        "train": {"epochs": 2, "batch_size": 8, "learning_rate": 0.01, "log_every": 2},
+    }
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_recipe, tmp_path_factory):
+    """A finished run over the toy set, shared by all tests that only read it."""
+    from tfhf import training
+
+    return training.train(toy_recipe, out=tmp_path_factory.mktemp("runs") / "toy")

@@ -1,0 +1,139 @@
+"""Recipes: defaults, overrides, and every mistake in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tfhf.errors import UserError
+from tfhf.recipe import Recipe, find, shipped
+
+MINIMAL = {"task": "text_classification", "data": {"train": "a.csv"}}
+
+
+def load(text, tmp_path, overrides=()):
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    return Recipe.load(str(path), overrides)
+
+
+def test_defaults_are_those_of_the_design():
+    recipe = Recipe.load(MINIMAL)
+    assert recipe.model == "minilm"
+    train = recipe.train
+    assert (train.epochs, train.batch_size, train.learning_rate) == (3, 32, 5e-5)
+    assert (train.schedule, train.warmup_ratio, train.weight_decay) == ("linear", 0.0, 0.01)
+    assert (train.global_clipnorm, train.seed, train.accumulate) == (1.0, 42, 1)
+    assert recipe.options["max_length"] == 128
+    assert recipe.data.files == {"train": ["a.csv"]}
+
+
+def test_overrides_are_yaml_values():
+    overrides = ["train.epochs=1", "train.learning_rate=1e-4", "data.columns={text: t}"]
+    recipe = Recipe.load(MINIMAL, overrides)
+    assert (recipe.train.epochs, recipe.train.learning_rate) == (1, 1e-4)
+    assert recipe.data.columns == {"text": "t"}
+
+
+def test_files_replace_a_path():
+    recipe = {"task": "text_classification", "data": {"path": "nyu-mll/glue", "name": "sst2"}}
+    loaded = Recipe.load(recipe, ["data.train=mine.csv"])
+    assert (loaded.data.path, loaded.data.name, loaded.data.train) == (None, None, ["mine.csv"])
+
+
+def test_a_dictionary_of_overrides():
+    assert Recipe.load(MINIMAL, {"train.seed": 7}).train.seed == 7
+
+
+def test_the_resolved_recipe_loads_again_and_is_the_same(tmp_path):
+    recipe = Recipe.load(MINIMAL, {"train.epochs": 5})
+    again = load(recipe.to_yaml(), tmp_path)
+    assert again.train == recipe.train
+    assert again.data.train[0].endswith("/a.csv")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (
+            ["train.lerning_rate=1"],
+            "recipe: unknown key 'train.lerning_rate'; did you mean 'learning_rate'?",
+        ),
+        (["optoins={}"], "recipe: unknown key 'optoins'; did you mean 'options'?"),
+        (
+            ["options.max_lenght=9"],
+            "recipe: unknown key 'options.max_lenght'; did you mean 'max_length'?",
+        ),
+        (
+            ["train.learning_rate=-1"],
+            "recipe: train.learning_rate: input should be greater than 0; received -1",
+        ),
+        (
+            ["train.batch_size=0"],
+            "recipe: train.batch_size: input should be greater than 0; received 0",
+        ),
+        (["train.epochs=-1"], "recipe: train.epochs: input should be greater than 0; received -1"),
+        (
+            ["train.batch_size=30", "train.accumulate=4"],
+            "recipe: train.accumulate must divide train.batch_size; received 4 and 30",
+        ),
+        (
+            ["task=text_clasification"],
+            "task: unknown task 'text_clasification'; did you mean 'text_classification'?; "
+            "tasks: text_classification",
+        ),
+        (
+            ["data.columns={txt: a}"],
+            "recipe: data.columns: text_classification has no role 'txt'; did you mean 'text'?; "
+            "roles: text, text_pair, label",
+        ),
+        (["train.epochs"], "overrides look like train.epochs=1; received 'train.epochs'"),
+        (["data.path=x/y"], "recipe: data.path and data.train exclude each other"),
+        (["data={}"], "recipe: data needs a path (Hub id or folder), or train: FILE"),
+        (["task.name=x"], "task.name: 'task' holds a single value, not keys"),
+    ],
+)
+def test_a_mistake_is_one_line(overrides, line):
+    with pytest.raises(UserError) as caught:
+        Recipe.load(MINIMAL, overrides)
+    assert str(caught.value) == line
+
+
+def test_yaml_mistakes_name_the_line(tmp_path):
+    with pytest.raises(UserError, match=r"r\.yaml:2: not valid YAML"):
+        load("task: x\ndata: {a: [}\n", tmp_path)
+    with pytest.raises(UserError, match=r"line 2: the key 'task' stands twice"):
+        load("task: x\ntask: y\n", tmp_path)
+    with pytest.raises(UserError, match="aliases are not allowed"):
+        load("a: &a [1]\nb: [*a, *a]\n", tmp_path)
+    with pytest.raises(UserError, match="a recipe is a list of `key: value` lines"):
+        load("- 1\n", tmp_path)
+
+
+def test_a_missing_recipe_suggests_a_shipped_one():
+    with pytest.raises(UserError) as caught:
+        find("text_classification/sst3")
+    assert str(caught.value) == (
+        "recipe: no such file or shipped recipe; did you mean 'text_classification/sst2'?; "
+        "received 'text_classification/sst3'"
+    )
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_is_valid(name):
+    assert Recipe.load(name).task
+
+
+def test_a_recipe_mistake_imports_no_tensorflow():
+    code = (
+        "import sys\n"
+        "from tfhf.recipe import Recipe\n"
+        "try:\n"
+        "    Recipe.load({'task': 'text_classification', 'data': {'train': 'a'}, 'trian': {}})\n"
+        "except Exception as error:\n"
+        "    print(error)\n"
+        "heavy = {'tensorflow', 'transformers', 'datasets', 'numpy', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "recipe: unknown key 'trian'; did you mean 'train'?\n[]\n"

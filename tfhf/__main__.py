@@ -1,0 +1,5 @@
+"""`python -m tfhf` is the command `tfhf`."""
+
+from tfhf.cli import main
+
+main(prog_name="tfhf")

@@ -1,0 +1,196 @@
+"""The command line. Every command imports what it uses in its body, so `--help` is instant."""
+
+import functools
+import json
+import os
+
+import click
+
+from tfhf.errors import UserError
+
+
+class Commands(click.Group):
+    """The group of commands, with the exit codes of DESIGN: one line for what the user can mend."""
+
+    def invoke(self, context):
+        debug = context.params.get("debug")
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            if debug:
+                raise
+            click.echo(f"tfhf: {error}", err=True)
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("tfhf: stopped", err=True)
+            context.exit(130)
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if debug:
+                raise
+            last = str(error).strip().splitlines() or [""]
+            click.echo(
+                f"tfhf: this is a bug in tfhf: {type(error).__name__}: {last[-1]} "
+                "(tfhf --debug shows where)",
+                err=True,
+            )
+            context.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tfhf")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug):
+    """Fine-tune, export and serve Hugging Face models with TensorFlow."""
+    # TensorFlow's start-up notes are no news; its errors stay.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def command(function):
+    """A command of the group, with `--debug` understood behind its name too."""
+
+    @main.command()
+    @click.option("--debug", "debug_here", is_flag=True, help="Show the traceback of an error.")
+    @click.pass_context
+    @functools.wraps(function)
+    def run(context, debug_here, **arguments):
+        context.parent.params["debug"] = context.parent.params["debug"] or debug_here
+        return function(**arguments)
+
+    return run
+
+
+@command
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", metavar="DIR", help="Folder of the run (default: runs/<recipe's name>).")
+@click.option("--overwrite", is_flag=True, help="Replace a run that is there.")
+@click.option("--dry-run", is_flag=True, help="Check everything and count; train nothing.")
+def train(recipe, overrides, out, overwrite, dry_run):
+    """Train RECIPE, a YAML file or the name of a shipped one; KEY=VALUE changes a setting."""
+    from tfhf import training
+
+    if dry_run:
+        click.echo(_dry_run_text(training.dry_run(recipe, overrides)))
+        return
+    run = training.train(recipe, out=out, overwrite=overwrite, overrides=overrides)
+    click.echo(_scores_text(run.metrics))
+    click.echo(f"report: {run.folder / 'report.html'}\nmodel:  {run.folder / 'model'}")
+
+
+@command
+@click.argument("model", metavar="RUN|MODEL")
+@click.option("--recipe", help="Recipe whose data to use; needed where MODEL is no run.")
+@click.option("--split", help="train, validation or test (default: test where there is one).")
+def evaluate(model, recipe, split):
+    """Measure a run or a model; prints the metrics as JSON."""
+    from tfhf import evaluation
+
+    values = evaluation.evaluate(model, recipe=recipe, split=split)
+    click.echo(json.dumps(values, indent=2, ensure_ascii=False))
+
+
+@command
+@click.argument("model", metavar="RUN|MODEL|EXPORT")
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--task", help="Task of a MODEL whose config does not tell.")
+@click.option("--file", help="File of rows: CSV, TSV, JSON, JSONL, Parquet or text.")
+@click.option("--output", help="Where to write: .jsonl or .csv (default: standard output).")
+def predict(model, texts, task, file, output):
+    """Answer each TEXT, the rows of --file, or the lines of standard input."""
+    from tfhf import prediction
+
+    if texts and file:
+        raise UserError("predict takes TEXT or --file, not both")
+    if not texts and not file:
+        texts = [line.rstrip("\n") for line in click.get_text_stream("stdin")]
+    prediction.predict_to(model, texts=texts, file=file, output=output, task=task)
+
+
+@command
+@click.argument("run")
+@click.option("--to", metavar="DIR", help="Folder for the versions (default: RUN/export/<name>).")
+def export(run, to):
+    """Export RUN as a SavedModel that takes raw text, for TensorFlow Serving."""
+    from tfhf import exporting
+
+    click.echo(exporting.export(run, to=to))
+
+
+@command
+@click.argument("run")
+def report(run):
+    """Write report.html, plots and the model card of RUN anew."""
+    from tfhf import reporting
+
+    click.echo(reporting.report(run))
+
+
+@command
+@click.argument("action", type=click.Choice(["list", "show", "copy"]), default="list")
+@click.argument("name", required=False)
+def recipes(action, name):
+    """List the shipped recipes, show one, or copy one into this folder."""
+    from pathlib import Path
+
+    from tfhf import recipe, storage
+
+    if action == "list":
+        for shipped in recipe.shipped():
+            first = recipe.find(shipped).read_text(encoding="utf-8").splitlines()[0]
+            click.echo(f"{shipped:<32} {first.lstrip('# ')}")
+        return
+    if name is None:
+        raise UserError(f"recipes {action}: name a recipe; `tfhf recipes` lists them")
+    source = recipe.find(name)
+    text = source.read_text(encoding="utf-8")
+    if action == "show":
+        click.echo(text, nl=False)
+        return
+    if Path(source.name).exists():
+        raise UserError(f"recipes copy: {source.name} exists here already")
+    storage.write_text(source.name, text)
+    click.echo(source.name)
+
+
+@command
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def check(recipe, overrides):
+    """Check RECIPE alone, without its data, and print it with every value filled in."""
+    from tfhf.recipe import Recipe
+
+    click.echo(Recipe.load(recipe, overrides).to_yaml(), nl=False)
+
+
+def _dry_run_text(found):
+    """What a dry run found, as aligned lines."""
+    lines = [f"model       {found['model']}  {found['parameters']:,} parameters"]
+    lines += [f"column      {role}: {kind}" for role, kind in found["columns"].items()]
+    for split, values in found["splits"].items():
+        lengths = values["lengths"]["percentiles"]
+        tokens = "  ".join(f"{rank} %: {length}" for rank, length in lengths.items())
+        lines.append(f"{split:<11} {values['rows']:,} rows")
+        lines.append(f"  tokens    {tokens}")
+        cut = values["lengths"]["truncated"]
+        lines.append(f"  cut       {cut:.1%} are longer than {found['max_length']} tokens")
+        for label, count in (values.get("labels") or {}).items():
+            lines.append(f"  label     {label}: {count:,}")
+    lines.append(f"steps       {found['steps']:,} ({found['steps_per_epoch']:,} per epoch)")
+    lines += [f"note        {note}" for note in found["notes"]]
+    return "\n".join(lines)
+
+
+def _scores_text(metrics):
+    """The numbers of metrics.json, one line per split."""
+    lines = []
+    for split, values in metrics.items():
+        if isinstance(values, dict):
+            numbers = {k: v for k, v in values.items() if isinstance(v, float)}
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+            lines.append(f"{split:<11} {shown}")
+    return "\n".join(lines)
+
+

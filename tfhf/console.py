@@ -1,0 +1,37 @@
+"""What the verbs say while they work: plain lines on stderr, and the seconds each phase took.
+
+Results (predictions, tables) go to stdout, so that they can be piped; everything here goes to stderr.
+"""
+
+import contextlib
+import sys
+import time
+
+
+def say(line):
+    """Prints one line on stderr, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Phases(dict):
+    """Seconds spent per phase, by name, in the order the phases ran."""
+
+    @contextlib.contextmanager
+    def __call__(self, name):
+        """Announces a phase, runs the block and says how long it took.
+
+        Yields:
+            A list; lines appended to it are printed with the phase's seconds.
+        """
+        # The name comes first and alone on its line, so that nobody looks at silence meanwhile.
+        print(f"  {name:<22}", end="", file=sys.stderr, flush=True)
+        start = time.perf_counter()
+        found = []
+        try:
+            yield found
+        except BaseException:
+            print(file=sys.stderr, flush=True)
+            raise
+        seconds = time.perf_counter() - start
+        self[name] = round(self.get(name, 0.0) + seconds, 2)
+        say(f" {seconds:6.1f} s" + (f"  {'; '.join(found)}" if found else ""))

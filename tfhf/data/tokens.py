@@ -1,0 +1,152 @@
+"""The token store: what `Task.encode` gave for a whole split, in flat files that TensorFlow maps.
+
+A ragged column (token ids) is one flat array and an array of offsets. TensorFlow reads the files
+through the page cache (`ImmutableConst`), so two million rows cost address space, not memory, and
+batches are made by plain `tf.data` operations in every worker.
+"""
+
+import json
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+ROWS_AT_ONCE = 2_000  # rows tokenized per call; enough to keep the tokenizer's threads busy
+
+
+class TokenStore:
+    """Columns of one split on disk.
+
+    Attributes:
+        folder: holds one `.bin` file per array and `columns.json`.
+        padding: ragged column → fill value.
+        features: number of features (equals the number of rows unless rows give windows).
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        description = json.loads((self.folder / "columns.json").read_text())
+        self.padding = description["padding"]
+        self.arrays = {
+            name: (np.dtype(dtype), tuple(shape))
+            for name, (dtype, shape) in description["arrays"].items()
+        }
+        self.features = self.arrays["row"][1][0]
+
+    @classmethod
+    def build(cls, dataset, task, folder):
+        """Encodes every row once and writes the arrays.
+
+        Args:
+            dataset: a `datasets.Dataset` with the columns of the task's roles.
+            task: its `encode` and `padding` say what is stored.
+            folder: a new folder for the files.
+
+        Returns:
+            The TokenStore.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True)
+        writer = _Writer(folder, task.padding)
+        for start in range(0, len(dataset), ROWS_AT_ONCE):
+            rows = dataset[start : start + ROWS_AT_ONCE]
+            columns = dict(task.encode(rows))
+            count = len(next(iter(columns.values())))
+            local = np.asarray(columns.pop("row", range(count)), np.int64)
+            writer.add(columns, local + start)
+        writer.close()
+        return cls(folder)
+
+    def array(self, name):
+        """A stored array, memory-mapped: NumPy's view of the file."""
+        dtype, shape = self.arrays[name]
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        return np.memmap(self.folder / f"{name}.bin", dtype, "r", shape=shape)
+
+    def tensor(self, name):
+        """A stored array as a TensorFlow constant that lives in the mapped file."""
+        import tensorflow as tf
+
+        dtype, shape = self.arrays[name]
+        if 0 in shape:
+            return tf.zeros(shape, dtype)
+        path = str(self.folder / f"{name}.bin")
+        # On the host: a device copy of the whole store is what this avoids.
+        with tf.device("CPU:0"):
+            return tf.raw_ops.ImmutableConst(
+                dtype=tf.as_dtype(dtype), shape=shape, memory_region_name=path
+            )
+
+    @property
+    def names(self):
+        """Names of the columns that make a batch: no offsets, row numbers and full lengths."""
+        return [
+            name
+            for name in self.arrays
+            if name not in ("row", "full_length") and not name.endswith(".offsets")
+        ]
+
+    @property
+    def lengths(self):
+        """`(features,)` int64: tokens of the longest ragged column of each feature."""
+        widths = [np.diff(self.array(f"{name}.offsets")) for name in self.padding]
+        return np.max(widths, axis=0) if widths else np.ones(self.features, np.int64)
+
+
+class _Writer:
+    """Appends columns to flat files: ids and integers as int32, other numbers as float32."""
+
+    def __init__(self, folder, padding):
+        self.folder = folder
+        self.padding = padding
+        self.files = {}
+        self.arrays = {}
+        self.ends = {}
+
+    def add(self, columns, rows):
+        for name, values in columns.items():
+            if name in self.padding:
+                lengths = np.fromiter(map(len, values), np.int64, len(values))
+                flat = np.fromiter(chain.from_iterable(values), np.int32, lengths.sum())
+                last = self.ends.get(name)
+                ends = np.cumsum(lengths) + (0 if last is None else last)
+                self._append(f"{name}.offsets", ends if last is not None else np.r_[0, ends])
+                self.ends[name] = ends[-1]
+                self._append(name, flat)
+            else:
+                array = np.asarray(values)
+                narrow = np.float32 if array.dtype.kind == "f" else np.int32
+                self._append(name, array.astype(narrow))
+        self._append("row", rows)
+
+    def _append(self, name, array):
+        if name not in self.files:
+            self.files[name] = (self.folder / f"{name}.bin").open("wb")
+            self.arrays[name] = [array.dtype.name, [0, *array.shape[1:]]]
+        self.files[name].write(np.ascontiguousarray(array).data)
+        self.arrays[name][1][0] += len(array)
+
+    def close(self):
+        for file in self.files.values():
+            file.close()
+        description = {"padding": self.padding, "arrays": self.arrays}
+        (self.folder / "columns.json").write_text(json.dumps(description))
+
+
+def describe_lengths(store):
+    """How long a split's texts are and how much of them `max_length` cuts off.
+
+    Returns:
+        `{"percentiles": {"50": tokens, …}, "histogram": {"edges", "counts"}, "truncated"}`: the
+        lengths before truncation, and the share of features that were cut, in [0, 1].
+    """
+    full = np.asarray(store.array("full_length"))
+    ranks = (50, 90, 95, 99, 100)
+    values = np.percentile(full, ranks, method="higher")
+    counts, edges = np.histogram(full, bins=min(40, max(1, int(np.ptp(full)))))
+    return {
+        "percentiles": {str(r): int(v) for r, v in zip(ranks, values, strict=True)},
+        "histogram": {"edges": edges.round(1).tolist(), "counts": counts.tolist()},
+        "truncated": float(np.mean(full > store.lengths)),
+    }

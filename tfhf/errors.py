@@ -1,0 +1,39 @@
+"""What a user can do wrong, and how tfhf says it: one line, and an exit code.
+
+The line says what happened, where (file and row, or the recipe's key), what to change, and the
+value received. Anything else that is raised is a bug of tfhf and keeps its traceback.
+"""
+
+import difflib
+
+
+class UserError(Exception):
+    """A mistake of the user's: one line on stderr, exit code 2."""
+
+    exit_code = 2
+
+
+class Diverged(UserError):
+    """Training met a loss that is not a finite number; exit code 3."""
+
+    exit_code = 3
+
+
+class StorageError(UserError):
+    """A file could not be written (no space, no permission); exit code 4."""
+
+    exit_code = 4
+
+
+def did_you_mean(word, choices):
+    """Suggests the nearest of some known words.
+
+    Args:
+        word: what the user wrote.
+        choices: the words that would have been right.
+
+    Returns:
+        A suffix for an error line such as `; did you mean 'text'?`, or `""` if nothing is near.
+    """
+    near = difflib.get_close_matches(str(word), [str(choice) for choice in choices], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,91 @@
+"""`tfhf evaluate`: metrics of a trained model on a split, every row counted once."""
+
+import tempfile
+from pathlib import Path
+
+from tfhf import models, preparation
+from tfhf.console import Phases
+from tfhf.errors import UserError
+from tfhf.recipe import Recipe
+from tfhf.run import Run, is_run
+
+
+def evaluate(model, *, recipe=None, split=None, overrides=()):
+    """Measures a run or a model on the data of a recipe.
+
+    Args:
+        model: a run's folder, a Run, or a trained model (folder or Hub id) with a recipe.
+        recipe: the recipe whose data are used; a run has its own.
+        split: `train`, `validation` or `test`; by default test where there is one.
+        overrides: `key=value` strings or a dictionary from dotted keys to values.
+
+    Returns:
+        Metric name → value, tables such as `per_class` as dictionaries. A run's metrics.json and
+        predictions are brought up to date where its own recipe was used as it stands.
+
+    Raises:
+        UserError: if the recipe, the model or the split is missing.
+    """
+    run = model if isinstance(model, Run) else Run(model) if is_run(str(model)) else None
+    if run is None and recipe is None:
+        raise UserError(f"{model} is no run: say with --recipe which data to use")
+    checked = Recipe.load(recipe if recipe is not None else run.recipe, overrides)
+    folder = str(run.model if run is not None else model)
+    phases = Phases()
+    prepared = preparation.prepare(checked, phases, model=folder, labels=learned_labels(folder))
+    name = split or ("test" if "test" in prepared.splits else "validation")
+    if name not in prepared.splits:
+        raise UserError(f"--split: the data have {', '.join(prepared.splits)}; received {name!r}")
+    prepared.splits = {name: prepared.splits[name]}
+    with tempfile.TemporaryDirectory() as scratch:
+        stores = preparation.tokenize(prepared, Path(scratch), phases)
+        with phases("loading the model"):
+            from tfhf.learning.scoring import Scorer
+            from tfhf.pieces import trained
+
+            scorer = Scorer(trained(prepared.source, prepared.task), checked.train.batch_size)
+        with phases("evaluating"):
+            values, scores = measure(scorer, stores[name], prepared.splits[name])
+    if run is not None and recipe is None and not overrides:
+        record(run, name, values, scores, prepared.splits[name], prepared.task)
+    return values
+
+
+def measure(scorer, store, dataset):
+    """Scores a split and computes its metrics.
+
+    Args:
+        scorer: a `learning.scoring.Scorer`.
+        store: the split's TokenStore.
+        dataset: the split's rows.
+
+    Returns:
+        The metrics (name → value, `loss` first), and the Scores.
+    """
+    task = scorer.model.task
+    scores = scorer(store)
+    targets = {name: dataset[name][:] for name in task.targets}
+    return {"loss": scores.loss} | task.score(targets, scores.results), scores
+
+
+def record(run, split, values, scores, dataset, task):
+    """Writes a split's metrics and predictions into a run."""
+    run.update("metrics.json", {split: values})
+    expected = task.expected(dataset[:])
+    run.write_predictions(
+        split,
+        (
+            {role: value for role, value in row.items() if role not in task.targets}
+            | {"expected": expected[index]}
+            | task.decode(scores.results, index, row)
+            for index, row in enumerate(dataset)
+        ),
+    )
+
+
+def learned_labels(folder):
+    """Label names of a trained model in the order of its classes, or None for a number."""
+    config = models.load_config(models.resolve(folder))
+    if config.problem_type == "regression" or config.num_labels == 1:
+        return None
+    return [config.id2label[index] for index in range(config.num_labels)]

@@ -1,0 +1,169 @@
+"""tfhf.Model: a transformers model and a task, as one Keras model.
+
+It is compiled and fitted like any other Keras model; what it adds is a loss in float32 that is
+divided once, by the number of real labels over all replicas and accumulated slices, and weights
+saved under PyTorch's names.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+
+class Model(tf_keras.Model):
+    """A transformers model that learns one task.
+
+    Args:
+        backbone: a TensorFlow model of transformers with the task's head.
+        task: a `tfhf.tasks.base.Task`.
+        accumulate: slices into which each batch is cut, forward and backward in turn, before the one
+            update. The update equals that of the whole batch; the memory for activations is that
+            of a slice.
+    """
+
+    def __init__(self, backbone, task, *, accumulate=1, **kwargs):
+        super().__init__(**kwargs)
+        self.backbone = backbone
+        self.task = task
+        self.accumulate = accumulate
+        self._loss_of = task.loss
+        self._mean_loss = tf_keras.metrics.Mean(name="loss")
+
+    def call(self, inputs, training=None):
+        """Runs the task's forward pass.
+
+        Args:
+            inputs: column → tensor, as `tfhf.to_tf_dataset` gives them.
+            training: whether dropout is on.
+
+        Returns:
+            Output name → float32 tensor, such as `{"logits": (B, C)}`.
+        """
+        inputs = {name: value for name, value in inputs.items() if name != "feature"}
+        return self.task.forward(self.backbone, inputs, bool(training))
+
+    def compile(self, optimizer="rmsprop", loss=None, metrics=None, **kwargs):
+        """Keras' compile; without a loss the task's own is used.
+
+        Args:
+            optimizer: as in Keras; `tfhf.AdamW` is the fast one.
+            loss: a Keras loss between targets and logits, in place of the task's.
+            metrics: Keras metrics between targets and logits.
+            **kwargs: passed on to Keras.
+        """
+        super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
+        # What a step returns is already the same on every replica; Keras would add it up.
+        self.distribute_reduction_method = "first"
+        self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
+
+    @property
+    def metrics(self):
+        compiled = self.compiled_metrics.metrics if self._is_compiled else []
+        return [self._mean_loss, *compiled]
+
+    # === Training ===
+
+    def train_step(self, data):
+        inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
+        variables = self.trainable_variables
+        if self.accumulate == 1:
+            with tf.GradientTape() as tape:
+                total, count, outputs = self._sums(inputs, targets, weights, training=True)
+                count = _over_replicas(count)
+                share = tf.math.divide_no_nan(total, count)
+            gradients = tape.gradient(share, variables)
+            self._update_metrics(targets, outputs, weights)
+        else:
+            total, count, gradients = self._accumulated(inputs, targets, weights, variables)
+            count = _over_replicas(count)
+            scale = tf.math.divide_no_nan(1.0, count)
+            gradients = [gradient * tf.cast(scale, gradient.dtype) for gradient in gradients]
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        loss = tf.math.divide_no_nan(_over_replicas(total), count)
+        self._mean_loss.update_state(loss, count)
+        return self._results() | {"step_loss": loss}
+
+    def _sums(self, inputs, targets, weights, training):
+        """Summed loss and number of real labels of a batch, and the outputs."""
+        outputs = self(inputs, training=training)
+        losses, counts = self._loss_of(targets, outputs)
+        if weights is not None:
+            losses, counts = losses * weights, counts * weights
+        return tf.reduce_sum(losses), tf.reduce_sum(counts), outputs
+
+    def _accumulated(self, inputs, targets, weights, variables):
+        """Sums of loss, labels and gradients over the slices; the slice is traced once."""
+        if weights is None:
+            weights = tf.ones(tf.shape(tf.nest.flatten(inputs)[0])[:1])
+        batch = (inputs, targets, weights)
+        rows = tf.shape(weights)[0] // self.accumulate
+
+        def add(step, total, count, sums):
+            part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
+            with tf.GradientTape() as tape:
+                more, labels, _ = self._sums(*part, training=True)
+            gradients = [tf.convert_to_tensor(g) for g in tape.gradient(more, variables)]
+            sums = [a + b for a, b in zip(sums, gradients, strict=True)]
+            return step + 1, total + more, count + labels, sums
+
+        start = (0, 0.0, 0.0, [tf.zeros_like(variable) for variable in variables])
+        _, total, count, sums = tf.while_loop(
+            lambda step, *_: step < self.accumulate, add, start, parallel_iterations=1
+        )
+        return total, count, sums
+
+    # === Evaluation ===
+
+    def test_step(self, data):
+        inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
+        total, count, outputs = self._sums(inputs, targets, weights, training=False)
+        count = _over_replicas(count)
+        loss = tf.math.divide_no_nan(_over_replicas(total), count)
+        self._mean_loss.update_state(loss, count)
+        self._update_metrics(targets, outputs, weights)
+        return self._results()
+
+    def predict_step(self, data):
+        inputs, _, _ = tf_keras.utils.unpack_x_y_sample_weight(data)
+        return self.task.outputs(self(inputs, training=False), inputs, self.backbone)
+
+    def _update_metrics(self, targets, outputs, weights):
+        if self.compiled_metrics is not None and "logits" in outputs:
+            self.compiled_metrics.update_state(targets, outputs["logits"], weights)
+
+    def _results(self):
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    # === Saving ===
+
+    def save_pretrained(self, folder):
+        """Writes config, tokenizer and `model.safetensors` under PyTorch's names.
+
+        Args:
+            folder: made if absent; PyTorch's transformers opens it, and so does `load_model`.
+
+        Raises:
+            StorageError: if a file cannot be written.
+        """
+        from tfhf import models
+
+        models.save_backbone(self.backbone, self.task.processor, folder)
+
+
+def _over_replicas(value):
+    """The sum of a scalar over all replicas that take part in the step."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _keras_loss(loss):
+    """A Keras loss as a task's: unreduced, one label per example."""
+    loss = tf_keras.losses.get(loss)
+    values = loss.call if isinstance(loss, tf_keras.losses.Loss) else loss
+
+    def sums(targets, outputs):
+        losses = tf.cast(values(targets, outputs["logits"]), tf.float32)
+        return losses, tf.ones_like(losses)
+
+    return sums

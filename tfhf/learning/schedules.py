@@ -1,0 +1,63 @@
+"""Learning-rate schedules: a warm-up, then constant, linear to zero, or a cosine to zero."""
+
+import math
+
+import tensorflow as tf
+import tf_keras
+
+
+def warmup_schedule(schedule, *, peak, steps, warmup_steps=0):
+    """Learning rate by update, as `transformers.get_scheduler` defines it.
+
+    Args:
+        schedule: `linear`, `cosine` or `constant`: what follows the warm-up.
+        peak: highest learning rate, more than 0.
+        steps: updates in all, 1 or more.
+        warmup_steps: updates in which the rate climbs linearly from 0; less than `steps`.
+
+    Returns:
+        A `tf_keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        ValueError: if the name is unknown or the numbers do not fit.
+
+    Example:
+        >>> rate = warmup_schedule("linear", peak=1.0, steps=10, warmup_steps=2)
+        >>> [round(float(rate(step)), 3) for step in (0, 1, 2, 6, 10)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    return WarmupSchedule(schedule, peak, steps, warmup_steps)
+
+
+class WarmupSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
+    """See `warmup_schedule`."""
+
+    def __init__(self, schedule, peak, steps, warmup_steps=0):
+        if schedule not in ("linear", "cosine", "constant"):
+            raise ValueError(f"schedule must be linear, cosine or constant. Received: {schedule!r}")
+        if not 0 <= warmup_steps < steps:
+            raise ValueError(f"0 <= warmup_steps < steps. Received: {warmup_steps} and {steps}")
+        self.schedule = schedule
+        self.peak = peak
+        self.steps = steps
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        done = (step - self.warmup_steps) / float(self.steps - self.warmup_steps)
+        done = tf.clip_by_value(done, 0.0, 1.0)
+        after = {
+            "linear": lambda: 1.0 - done,
+            "cosine": lambda: 0.5 * (1.0 + tf.cos(math.pi * done)),
+            "constant": lambda: tf.ones_like(done),
+        }[self.schedule]()
+        climb = step / float(max(self.warmup_steps, 1))
+        return self.peak * tf.where(step < self.warmup_steps, climb, after)
+
+    def get_config(self):
+        return {
+            "schedule": self.schedule,
+            "peak": self.peak,
+            "steps": self.steps,
+            "warmup_steps": self.warmup_steps,
+        }

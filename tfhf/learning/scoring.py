@@ -1,0 +1,96 @@
+"""Running a model over a whole split: every row once, in batches of like lengths."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfhf.data import batches
+
+
+@dataclass
+class Scores:
+    """What a model said about a split.
+
+    Attributes:
+        results: name → array with one entry per row, in the order of the rows.
+        loss: mean loss per real label, or None where the rows have no targets.
+    """
+
+    results: dict
+    loss: float | None
+
+
+class Scorer:
+    """Runs one model over splits; its graph is traced once for all lengths and splits.
+
+    Args:
+        model: a tfhf.Model.
+        batch_size: features per batch over all replicas, a multiple of their number.
+    """
+
+    def __init__(self, model, batch_size):
+        self.model = model
+        self.batch_size = batch_size
+        self.strategy = tf.distribute.get_strategy()
+        if model.distribute_strategy is not None:
+            self.strategy = model.distribute_strategy
+        self._steps = {}
+
+    def __call__(self, store):
+        """Scores every feature of a TokenStore and gathers them to rows.
+
+        Returns:
+            Scores.
+        """
+        task = self.model.task
+        rows = batches.by_length(store.lengths, batch_size=self.batch_size)
+        dataset = batches.evaluation_dataset(store, task, rows)
+        labelled = all(name in store.names for name in task.targets)
+        step = self._step(labelled)
+        iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
+        found, totals = [], np.zeros(2)
+        for _ in range(len(rows)):
+            replicas = self.strategy.experimental_local_results(step(iterator))
+            for feature, results, sums in replicas:
+                real = feature.numpy() >= 0
+                found.append((feature.numpy()[real], _taken(results, real)))
+                totals += np.asarray(sums, np.float64)
+        results = _in_order(found)
+        loss = float(totals[0] / totals[1]) if labelled and totals[1] else None
+        return Scores(task.gather(results, store.array("row")), loss)
+
+    def _step(self, labelled):
+        if labelled not in self._steps:
+            self._steps[labelled] = self._traced(labelled)
+        return self._steps[labelled]
+
+    def _traced(self, labelled):
+        model, task = self.model, self.model.task
+
+        def score(batch):
+            inputs, targets, weights = batch
+            outputs = model(inputs, training=False)
+            sums = (0.0, 0.0)
+            if labelled:
+                losses, counts = task.loss(targets, outputs)
+                sums = (tf.reduce_sum(losses * weights), tf.reduce_sum(counts * weights))
+            results = task.outputs(outputs, inputs, model.backbone)
+            return inputs["feature"], results, sums
+
+        return tf.function(
+            lambda iterator: self.strategy.run(score, args=(next(iterator),)), autograph=False
+        )
+
+
+def _taken(results, real):
+    return {name: value.numpy()[real] for name, value in results.items()}
+
+
+def _in_order(found):
+    """Results of all batches, one entry per feature, in the order of the feature numbers."""
+    if not found:
+        return {}
+    order = np.argsort(np.concatenate([numbers for numbers, _ in found]))
+    names = found[0][1]
+    return {name: np.concatenate([part[name] for _, part in found])[order] for name in names}

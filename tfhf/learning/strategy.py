@@ -1,0 +1,23 @@
+"""Where a training runs: one device, or every GPU of the machine."""
+
+
+def choose():
+    """Picks a `tf.distribute` strategy for the devices TensorFlow sees.
+
+    Returns:
+        MirroredStrategy on two GPUs or more, else TensorFlow's default strategy. Any other strategy
+        is passed to `tfhf.train(..., strategy=...)` by who knows their cluster.
+    """
+    import tensorflow as tf
+
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def describe(strategy):
+    """A strategy and its devices in one line, such as `MirroredStrategy on 2 × GPU`."""
+    import tensorflow as tf
+
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return f"{type(strategy).__name__.lstrip('_')} on {strategy.num_replicas_in_sync} × {kind}"

@@ -1,0 +1,105 @@
+"""The pieces a Keras user takes alone: a model, a tokenizer, a dataset. No recipe, no run."""
+
+import tempfile
+import weakref
+
+from tfhf import models, tasks
+
+
+def load_model(
+    name, task="text_classification", *, labels=None, roles=("text",), revision=None, **options
+):
+    """Loads a checkpoint as a Keras model for one task.
+
+    Args:
+        name: `minilm`, a folder, or a Hub id; PyTorch's and TensorFlow's safetensors are read.
+        task: the task's name, such as `text_classification`.
+        labels: label names in the order of the classes, for a head that is to be trained; without
+            them the checkpoint's own head and labels are used.
+        roles: input columns of the task, for a head that is to be trained.
+        revision: branch, tag or commit of a Hub id.
+        **options: the task's options, such as `max_length=64`.
+
+    Returns:
+        A `tfhf.Model`: compile and fit it like any Keras model.
+
+    Raises:
+        UserError: if there is no such checkpoint, or it does not fit the task.
+
+    Example:
+        >>> model = load_model("minilm", labels=["negative", "positive"], max_length=48)
+        >>> model.task.labels
+        ['negative', 'positive']
+    """
+    source = models.resolve(name, revision)
+    kind, tokenizer = tasks.get(task), models.load_tokenizer(source)
+    if labels is None:
+        chosen = kind.from_config(tokenizer, models.load_config(source), **options)
+    else:
+        features = kind.features_for(labels, roles, options.get("problem"))
+        chosen = kind(tokenizer, features, **options)
+    return trained(source, chosen)
+
+
+def trained(source, task):
+    """A checkpoint's weights under a task's head, as a `tfhf.Model`."""
+    from tfhf.learning.model import Model
+
+    backbone, report = models.load_backbone(source, task.auto_class, **task.model_config())
+    model = Model(backbone, task)
+    model.load_report = report
+    return model
+
+
+def load_tokenizer(name, revision=None):
+    """Loads the fast tokenizer of a checkpoint.
+
+    Args:
+        name: `minilm`, a folder, or a Hub id.
+        revision: branch, tag or commit of a Hub id.
+
+    Returns:
+        A `transformers.PreTrainedTokenizerFast` with a padding token, whose `model_max_length` is
+        the most the model can read.
+
+    Raises:
+        UserError: if there is no such checkpoint.
+    """
+    return models.load_tokenizer(models.resolve(name, revision))
+
+
+def to_tf_dataset(dataset, model, *, batch_size=32, shuffle=False, seed=42, columns=None):
+    """Batches of like lengths as a `tf.data.Dataset`, made by TensorFlow operations alone.
+
+    Args:
+        dataset: a `datasets.Dataset`; its rows are tokenized once, into files that TensorFlow maps.
+        model: a `tfhf.Model`, or a Task: it says how rows become features.
+        batch_size: rows per batch.
+        shuffle: True gives each pass over the dataset a new order, a function of (seed, pass), in
+            batches of like lengths; False keeps the order of the rows.
+        seed: seed of the order.
+        columns: role → column of `dataset`, where their names differ.
+
+    Returns:
+        A dataset of `(inputs, targets, weights)` for `fit`, `evaluate` and `predict`, of known
+        cardinality. The last batch is filled up with rows of weight 0.
+
+    Raises:
+        UserError: if a column is missing or holds something else than the task needs.
+    """
+    from tfhf import data
+    from tfhf.data import batches
+    from tfhf.data.tokens import TokenStore
+
+    task = getattr(model, "task", model)
+    rows = data.conform(dataset, task.columns(), columns, task.features)
+    scratch = tempfile.TemporaryDirectory()
+    store = TokenStore.build(rows, task, f"{scratch.name}/tokens")
+    if shuffle:
+        found = batches.shuffled_dataset(store, task, batch_size=batch_size, seed=seed)
+    else:
+        order = batches.in_order(store.features, batch_size=batch_size)
+        found = batches.evaluation_dataset(store, task, order)
+    # The files live as long as the dataset that maps them.
+    weakref.finalize(found, scratch.cleanup)
+    return found

@@ -1,0 +1,294 @@
+"""Recipe: what was asked for. A YAML file and `key=value` overrides, checked into plain values.
+
+Nothing here imports TensorFlow: a misspelt key is answered in well under a second. The schema of
+`options` is the keywords of the task's constructor, so a new task needs no change here.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from tfhf import tasks
+from tfhf.errors import UserError, did_you_mean
+
+LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text, not a data set
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+Files = Annotated[list[str], BeforeValidator(_listed)]
+Split = Literal["train", "validation", "test"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Data(_Section):
+    """Where the rows come from: a `path` (Hub id or folder), or files per split."""
+
+    path: str | None = None
+    name: str | None = None
+    revision: str | None = None
+    splits: dict[Split, str] | None = None
+    train: Files | None = None
+    validation: Files | None = None
+    test: Files | None = None
+    columns: dict[str, str | list[str]] = Field(default_factory=dict)
+    labels: list[str | int] | None = None
+    limit: dict[Split, Annotated[int, Gt(0)]] = Field(default_factory=dict)
+    encoding: str | None = None
+    separator: str | None = None
+    field: str | None = None
+    on_unlabeled: Literal["error", "drop"] = "error"
+    on_empty: Literal["keep", "drop"] = "keep"
+
+    @property
+    def files(self):
+        """Files by split, for the splits that name some."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: files for split, files in named.items() if files}
+
+
+class Train(_Section):
+    """How to train. `batch_size` is rows per update, over all replicas and accumulated steps."""
+
+    epochs: Annotated[int, Gt(0)] = 3
+    batch_size: Annotated[int, Gt(0)] = 32
+    accumulate: Annotated[int, Gt(0)] = 1
+    learning_rate: Annotated[float, Gt(0), Le(10)] = 5e-5
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    global_clipnorm: Annotated[float, Gt(0)] | None = 1.0
+    seed: Annotated[int, Ge(0), Lt(2**31)] = 42
+    monitor: str | None = None
+    patience: Annotated[int, Gt(0)] | None = None
+    dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    log_every: Annotated[int, Gt(0)] = 10
+
+
+class Recipe(_Section):
+    """One training, wholly described.
+
+    Example:
+        >>> recipe = Recipe.load({"task": "text_classification", "data": {"train": "a.csv"}})
+        >>> recipe.model, recipe.train.epochs
+        ('minilm', 3)
+    """
+
+    task: str
+    model: str = "minilm"
+    revision: str | None = None
+    data: Data
+    options: dict[str, Any] = Field(default_factory=dict)
+    train: Train = Field(default_factory=Train)
+
+    @classmethod
+    def load(cls, source, overrides=()):
+        """Reads and checks a recipe.
+
+        Args:
+            source: a YAML file, the name of a shipped recipe (`quickstart`,
+                `text_classification/sst2`), a dictionary, or a Recipe.
+            overrides: `key=value` strings (`train.epochs=1`; the value is YAML), or a
+                dictionary from dotted keys to values.
+
+        Returns:
+            The checked Recipe, with every default filled in.
+
+        Raises:
+            UserError: for a missing file, an unknown key or a value out of range.
+        """
+        if isinstance(source, Recipe):
+            source = source.model_dump(exclude_unset=True)
+        if isinstance(source, dict):
+            where, values = "recipe", _copied(source)
+        else:
+            where = find(source)
+            values = _read(where)
+        for key, value in _pairs(overrides):
+            _override(values, key, value)
+        return _check(cls, values, where)
+
+    def to_yaml(self):
+        """The recipe as YAML text, every value written out and files as absolute paths."""
+        values = self.model_dump(exclude_none=True)
+        for split, files in self.data.files.items():
+            values["data"][split] = [os.path.abspath(file) for file in files]
+        path = self.data.path
+        if path and Path(path).exists():
+            values["data"]["path"] = os.path.abspath(path)
+        if Path(self.model).exists():
+            values["model"] = os.path.abspath(self.model)
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def shipped():
+    """Names of the recipes that come with tfhf, such as `text_classification/sst2`."""
+    folder = _shipped_folder()
+    return sorted(
+        file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml")
+    )
+
+
+def find(name):
+    """Finds a recipe by file name or by the name of a shipped recipe.
+
+    Raises:
+        UserError: if there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise UserError(f"recipe: {name} is a folder; name a YAML file in it")
+    by_name = _shipped_folder() / (name if name.endswith(".yaml") else f"{name}.yaml")
+    if by_name.is_file():
+        return by_name
+    hint = did_you_mean(name.removesuffix(".yaml"), shipped())
+    raise UserError(f"recipe: no such file or shipped recipe{hint}; received {name!r}")
+
+
+def _shipped_folder():
+    """Inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parent / "recipes"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without anchors (a short file must stay short) and without repeated keys."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.YAMLError(f"line {mark.line + 1}: aliases are not allowed in a recipe")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool | None):
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: a key must be a word")
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: the key {key!r} stands twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read(path):
+    if path.stat().st_size > LARGEST_RECIPE:
+        raise UserError(f"{path}: too large for a recipe: {path.stat().st_size:,} bytes")
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: a recipe is a list of `key: value` lines; received {values!r}")
+    return values
+
+
+def _pairs(overrides):
+    if isinstance(overrides, dict):
+        yield from overrides.items()
+        return
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UserError(f"overrides look like train.epochs=1; received {text!r}")
+        try:
+            yield key, yaml.load(value, _Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"{key}: the value is not valid YAML; received {value!r}") from error
+
+
+def _override(values, key, value):
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise UserError(f"{key}: {parent!r} holds a single value, not keys")
+    section[last] = value
+    # Files replace a path; otherwise the files of one set would silently mix with another's splits.
+    if parents == ["data"] and last in ("train", "validation", "test"):
+        for source in ("path", "name", "revision", "splits"):
+            section.pop(source, None)
+
+
+def _copied(values):
+    return {k: _copied(v) if isinstance(v, dict) else v for k, v in values.items()}
+
+
+def _check(cls, values, where):
+    try:
+        recipe = cls.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{where}: {_first_line(error, cls)}") from error
+    task = tasks.get(recipe.task)
+    recipe.options = _check_options(task, recipe.options, where)
+    data = recipe.data
+    if data.path and data.files:
+        raise UserError(f"{where}: data.path and data.{next(iter(data.files))} exclude each other")
+    if not data.path and not data.train:
+        raise UserError(f"{where}: data needs a path (Hub id or folder), or train: FILE")
+    roles = task.columns()
+    for role in data.columns:
+        if role not in roles:
+            hint = did_you_mean(role, roles)
+            raise UserError(
+                f"{where}: data.columns: {recipe.task} has no role {role!r}{hint}; "
+                f"roles: {', '.join(roles)}"
+            )
+    if recipe.train.batch_size % recipe.train.accumulate:
+        raise UserError(
+            f"{where}: train.accumulate must divide train.batch_size; "
+            f"received {recipe.train.accumulate} and {recipe.train.batch_size}"
+        )
+    return recipe
+
+
+def _check_options(task, options, where):
+    """The keywords of the task's constructor, with their annotations, are the schema."""
+    keywords = {name: (p.annotation, p.default) for name, p in task.options().items()}
+    schema = create_model("options", __base__=_Section, **keywords)
+    try:
+        return schema.model_validate(options).model_dump()
+    except ValidationError as error:
+        raise UserError(f"{where}: {_first_line(error, schema, 'options.')}") from error
+
+
+def _first_line(error, schema, prefix=""):
+    """The first of pydantic's findings, in one line with the dotted key."""
+    found = error.errors()[0]
+    path = [str(part) for part in found["loc"]]
+    key = prefix + ".".join(path)
+    if found["type"] == "extra_forbidden":
+        fields = _fields(schema, path[:-1])
+        hint = did_you_mean(path[-1], fields)
+        known = "" if hint else f"; keys here: {', '.join(fields)}"
+        return f"unknown key {key!r}{hint}{known}"
+    if found["type"] == "missing":
+        return f"{key} is missing"
+    message = found["msg"][0].lower() + found["msg"][1:]
+    return f"{key}: {message}; received {found['input']!r}"
+
+
+def _fields(schema, path):
+    for part in path:
+        schema = schema.model_fields[part].annotation
+    return list(schema.model_fields)

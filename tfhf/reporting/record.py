@@ -1,0 +1,250 @@
+"""What a run folder says about its training, read leniently.
+
+A report must also open for a run that was stopped: a missing file is an empty value, and what
+cannot be read is an empty value and a line in `Record.notes`.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfhf.errors import StorageError, UserError
+
+SPLITS = ("train", "validation", "test")
+RESULT_KEYS = ("expected", "label", "score", "probabilities")
+LONGEST_TEXT = 600  # characters of an example that a report keeps
+ACCESS_TOKEN = re.compile(r"hf_[A-Za-z0-9]{20,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One predicted example.
+
+    `expected` and `predicted` are a label, a tuple of labels (multi-label) or a float
+    (regression). `confidence` is the probability of the predicted label; for several labels, that
+    of the worst wrong decision, which `worst` names.
+    """
+
+    inputs: dict
+    expected: object
+    predicted: object
+    confidence: float | None
+    worst: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The files of one run folder as plain values.
+
+    `steps` and `epochs` are the two kinds of rows of `log.jsonl`: those with a loss and those with
+    validation figures. `metrics` and `predictions` are by split. `config` is `model/config.json`.
+    """
+
+    folder: Path
+    recipe: dict = field(default_factory=dict)
+    recipe_text: str = ""
+    environment: dict = field(default_factory=dict)
+    steps: list = field(default_factory=list)
+    epochs: list = field(default_factory=list)
+    metrics: dict = field(default_factory=dict)
+    monitor: str | None = None
+    best_epoch: int | None = None
+    data: dict = field(default_factory=dict)
+    predictions: dict = field(default_factory=dict)
+    config: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
+
+    @property
+    def name(self):
+        """The run folder's own name."""
+        return self.folder.resolve().name
+
+    @property
+    def shown(self):
+        """The folder as commands name it; below the working folder, without the way to there."""
+        folder, here = self.folder.resolve(), Path.cwd()
+        return (folder.relative_to(here) if folder.is_relative_to(here) else self.folder).as_posix()
+
+    @property
+    def data_notes(self):
+        """The warnings that loading the data left."""
+        notes = self.data.get("notes")
+        return [str(note) for note in notes] if isinstance(notes, list) else []
+
+    @property
+    def finished(self):
+        """Whether the run got as far as its final figures."""
+        return bool(self.metrics)
+
+    @property
+    def problem(self):
+        """`single_label`, `multi_label`, `regression`, or None if nothing in the folder tells."""
+        asked = section(self.recipe, "options").get("problem")
+        if asked in ("single_label", "multi_label", "regression"):
+            return asked
+        first = next((rows[0] for rows in self.predictions.values() if rows), None)
+        if first is None:
+            return None
+        kinds = {tuple: "multi_label", float: "regression", str: "single_label"}
+        return kinds.get(type(first.expected))
+
+    def split(self, name):
+        """What `data.json` says about one split, or an empty dict."""
+        return section(section(self.data, "splits"), name)
+
+
+def section(values, key):
+    """A nested dict of a file, or an empty one where the file has something else."""
+    found = values.get(key) if isinstance(values, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def number(value):
+    """A finite float, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def read(run_folder):
+    """Reads a run folder.
+
+    Args:
+        run_folder: the folder that `tfhf train` wrote, finished or not.
+
+    Returns:
+        A `Record`.
+
+    Raises:
+        UserError: if the folder holds no file of a run.
+    """
+    folder = Path(run_folder)
+    names = ("recipe.yaml", "log.jsonl", "metrics.json")
+    if not any((folder / name).is_file() for name in names):
+        raise UserError(
+            f"no run in this folder: none of {', '.join(names)} is there; "
+            f"give the folder that `tfhf train` wrote, received {str(folder)!r}"
+        )
+    notes = []
+    log = _read_rows(folder / "log.jsonl", notes)
+    metrics = _read_json(folder / "metrics.json", notes)
+    recipe_text, recipe = _read_recipe(folder / "recipe.yaml", notes)
+    predictions = {}
+    for split in ("validation", "test"):
+        rows = _read_rows(folder / "predictions" / f"{split}.jsonl", notes)
+        predictions[split] = [_row(row) for row in rows if row.get("expected") is not None]
+    return Record(
+        folder=folder,
+        recipe=recipe,
+        recipe_text=recipe_text,
+        environment=_read_json(folder / "environment.json", notes),
+        steps=[row for row in log if "loss" in row and number(row.get("step")) is not None],
+        epochs=[row for row in log if section(row, "validation")],
+        metrics={name: figures for name, figures in metrics.items() if isinstance(figures, dict)},
+        monitor=metrics.get("monitor"),
+        best_epoch=metrics.get("best_epoch"),
+        data=_read_json(folder / "data.json", notes),
+        predictions={split: rows for split, rows in predictions.items() if rows},
+        config=_read_json(folder / "model" / "config.json", notes),
+        notes=notes,
+    )
+
+
+def save(path, content):
+    """Writes a file of the report, aside first so that no half page is ever seen.
+
+    Args:
+        path: where to write; missing parent folders are made.
+        content: bytes, or text, from which access tokens of the Hub are removed.
+
+    Raises:
+        StorageError: if the file cannot be written.
+    """
+    if isinstance(content, str):
+        text = ACCESS_TOKEN.sub("hf_(removed)", content)
+        content = text.encode("utf-8", errors="replace")  # a lone surrogate has no UTF-8 form
+    aside = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the report: {error.strerror}; free space or change the permissions of "
+            f"the run folder, received {str(path)!r}"
+        ) from error
+
+
+def _read_recipe(path, notes):
+    import yaml
+
+    text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
+    try:
+        recipe = yaml.safe_load(text)
+    except yaml.YAMLError:
+        recipe = None
+    if text and not isinstance(recipe, dict):
+        notes.append(f"{path.name} is not a readable YAML mapping, so task and data are not known")
+        recipe = None
+    return text, recipe or {}
+
+
+def _read_json(path, notes):
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text("utf-8", errors="replace"))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        notes.append(f"{path.name} is not a readable JSON object, so its figures are not shown")
+        return {}
+    return values
+
+
+def _read_rows(path, notes):
+    """The dicts of a JSONL file; a line cut off by a kill is counted, not raised."""
+    if not path.is_file():
+        return []
+    rows, unreadable = [], 0
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                row = json.loads(line) if line.strip() else None
+            except ValueError:
+                row, unreadable = None, unreadable + 1
+            if isinstance(row, dict):
+                rows.append(row)
+    if unreadable:
+        notes.append(f"{path.name}: {unreadable} unreadable line(s) left out")
+    return rows
+
+
+def _row(row):
+    """Keeps of one predictions row what a report shows; probabilities of all classes are many."""
+    inputs = {
+        role: text[:LONGEST_TEXT] + "…" if len(text) > LONGEST_TEXT else text
+        for role, text in row.items()
+        if role not in RESULT_KEYS and isinstance(text, str)
+    }
+    expected, predicted = row["expected"], row.get("label")
+    probabilities = section(row, "probabilities")
+    if isinstance(expected, list):
+        predicted = predicted if isinstance(predicted, list) else []
+        expected, predicted = tuple(map(str, expected)), tuple(map(str, predicted))
+        wrong = {
+            label: number(p) if label in predicted else 1 - number(p)
+            for label, p in probabilities.items()
+            if (label in expected) != (label in predicted) and number(p) is not None
+        }
+        worst = max(wrong, key=wrong.get, default="")
+        return Row(inputs, expected, predicted, wrong.get(worst), worst)
+    if number(expected) is not None and not isinstance(predicted, str):
+        value = number(predicted) if predicted is not None else number(row.get("score"))
+        return Row(inputs, float(expected), value, None)
+    confidence = number(row.get("score"))
+    if confidence is None:
+        confidence = number(probabilities.get(predicted))
+    return Row(inputs, str(expected), str(predicted), confidence)

@@ -1,0 +1,51 @@
+"""Files that are either whole or not there.
+
+Every file of a run is written beside its place and renamed into it, so that a reader, or a run that
+was killed, never meets half of one.
+"""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from tfhf.errors import StorageError
+
+
+@contextlib.contextmanager
+def storing(path):
+    """Turns the system's refusal to write `path` into one line and exit code 4."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"cannot write {path}: {reason}") from error
+
+
+def write_text(path, text):
+    """Writes a text file (UTF-8) by renaming a finished copy into place.
+
+    Args:
+        path: where the file shall be; its folder is made if absent.
+        text: the whole content.
+
+    Raises:
+        StorageError: if the system refuses (no space, no permission).
+    """
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)
+
+
+def write_json(path, value):
+    """Writes a JSON file, indented, non-ASCII text kept readable; see `write_text`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path):
+    """Reads a JSON file; a missing one gives `{}`."""
+    path = Path(path)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,0 +1,69 @@
+"""The kinds of problem tfhf solves: one file each, found by its name.
+
+A task is a module of this folder that holds one subclass of `Task`; adding the file adds the task.
+"""
+
+import importlib
+import pkgutil
+
+from tfhf.errors import UserError, did_you_mean
+from tfhf.tasks.base import Task
+
+
+def names():
+    """Names of all tasks, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def get(name):
+    """Finds a task's class by its file name.
+
+    Args:
+        name: such as `text_classification`.
+
+    Returns:
+        The subclass of `Task` in that file.
+
+    Raises:
+        UserError: if there is no such task.
+    """
+    if name not in names():
+        hint = did_you_mean(name, names())
+        raise UserError(f"task: unknown task {name!r}{hint}; tasks: {', '.join(names())}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    (task,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
+    )
+    return task
+
+
+def by_pipeline(name):
+    """Finds the task behind a name of transformers' pipelines, such as `sentiment-analysis`.
+
+    Raises:
+        UserError: if no task has that name.
+    """
+    known = {pipeline: get(task) for task in names() for pipeline in get(task).pipelines}
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise UserError(f"no pipeline {name!r}{hint}; pipelines: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def by_config(config):
+    """Finds the task that a trained model's config stands for.
+
+    Raises:
+        UserError: if no task trains a model of that architecture.
+    """
+    architecture = (config.architectures or ["none"])[0]
+    for name in names():
+        head = get(name).auto_class.removeprefix("TFAutoModel")
+        if architecture.endswith(head):
+            return get(name)
+    raise UserError(
+        f"no task for a model with architecture {architecture}; name one with --task: "
+        f"{', '.join(names())}"
+    )

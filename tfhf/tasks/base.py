@@ -1,0 +1,226 @@
+"""Task: what makes one kind of problem different from another.
+
+A task is built from a tokenizer (or another processor) and the typed columns of the data; its
+keyword arguments are the recipe's `options:`. It never sees a recipe, a run or a file. The verbs
+call its methods in the order in which they stand here; `docs/tasks.md` tells, for each kind of
+problem, what every method does.
+
+Shapes: B examples, T tokens, C classes, D width, V vocabulary.
+"""
+
+import inspect
+
+
+class Task:
+    """One kind of problem. Subclasses live in one file each and override what differs."""
+
+    auto_class = "TFAutoModel"
+    """Name of the transformers class whose head the task trains."""
+
+    pipelines = ()
+    """Names under which `tfhf.pipeline` knows the task, as in transformers."""
+
+    default_model = None
+    """Hub id and revision of the checkpoint `tfhf.pipeline` takes when none is named."""
+
+    monitor = "loss"
+    """Validation metric that picks the best epoch unless the recipe names another."""
+
+    targets = ("label",)
+    """Columns of `encode` that the loss needs and the model must not see."""
+
+    # === Before the data are read ===
+
+    @classmethod
+    def columns(cls, **options):
+        """Roles a recipe maps to columns: role → kind (`tfhf.data.columns`)."""
+        raise NotImplementedError
+
+    # === Data: from rows to arrays ===
+
+    def __init__(self, processor, features, *, max_length=128):
+        self.processor = processor
+        self.features = features
+        self.max_length = max_length
+
+    @classmethod
+    def features_of(cls, config):
+        """Typed columns as a trained model's config tells them; the inverse of `model_config`."""
+        raise NotImplementedError
+
+    @classmethod
+    def features_for(cls, labels, roles, problem=None):
+        """Typed columns for given label names and input roles, where there are no data yet."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, processor, config, **options):
+        """The task a model was trained for, from its config alone.
+
+        Args:
+            processor: the model's tokenizer.
+            config: its config; the options it was trained with stand in `task_specific_params`.
+            **options: win over those of the config.
+        """
+        saved = cls.saved(config)
+        known = {name: saved[name] for name in cls.options() if name in saved}
+        # Whatever another tool trained reads as much as it can.
+        known.setdefault("max_length", min(512, processor.model_max_length))
+        return cls(processor, cls.features_of(config), **(known | options))
+
+    @classmethod
+    def saved(cls, config):
+        """The settings of this task in a config, or `{}`."""
+        return (config.task_specific_params or {}).get(cls.name(), {})
+
+    @classmethod
+    def name(cls):
+        """The task's name: that of its file."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def options(cls):
+        """The constructor's keywords, which are the recipe's `options:`; name → parameter."""
+        return {
+            name: parameter
+            for name, parameter in inspect.signature(cls).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+
+    def model_config(self):
+        """What the checkpoint's config must say for this data: label names, `problem_type` …"""
+        return {}
+
+    def encode(self, rows):
+        """Turns rows into features.
+
+        Args:
+            rows: role → list of n values.
+
+        Returns:
+            Column → list of m values. A column named in `padding` holds one list of ids per
+            feature. Where a row may give several features (windows), the column `row` holds the
+            index into `rows`; without it m equals n. The column `full_length` holds the tokens
+            each feature would have had without truncation; it is counted, not fed.
+        """
+        raise NotImplementedError
+
+    @property
+    def padding(self):
+        """Ragged columns of `encode` → the value that fills them up to the batch's longest.
+
+        A column whose name ends in `input_ids` gets a mask of its real tokens beside it,
+        `attention_mask` in place of that ending.
+        """
+        return {}
+
+    # === In the graph ===
+
+    def prepare(self, columns, seed):
+        """Changes a batch anew in each epoch (masks, augmentation); may add columns, targets too.
+
+        Args:
+            columns: column → tensor with B in front, targets included.
+            seed: `(B, 2)` int32, a function of (recipe seed, epoch, row) alone: the only source
+                of randomness allowed here, through `tf.random.stateless_*`.
+        """
+        return columns
+
+    def forward(self, backbone, inputs, training):
+        """Runs the model: one call for most, several for towers or choices.
+
+        Returns:
+            Name → tensor with B in front; float32 whatever the dtype policy.
+        """
+        raise NotImplementedError
+
+    def loss(self, targets, outputs):
+        """The loss as sums, so that it can be divided once by the count over all replicas.
+
+        Args:
+            targets: the columns named in `targets`; the tensor itself where there is one.
+            outputs: what `forward` gave.
+
+        Returns:
+            Two `(B,)` float32 tensors: the summed loss of each example, and the number of real
+            labels in it (1 for a class, its tokens for a sequence).
+        """
+        raise NotImplementedError
+
+    def outputs(self, outputs, inputs, backbone):
+        """What `forward` gave → named results; the same operations in `predict` and in exports.
+
+        Args:
+            outputs: what `forward` gave.
+            inputs: what `forward` got.
+            backbone: the model, for tasks that decode token by token.
+
+        Returns:
+            Name → tensor with B in front and the same other dimensions in every batch.
+        """
+        raise NotImplementedError
+
+    # === After the graph ===
+
+    def gather(self, results, rows):
+        """Results per feature → results per row (the windows of one text, say).
+
+        Args:
+            results: name → array with one entry per feature.
+            rows: `(features,)` int array, the row each feature came from, ascending.
+        """
+        return results
+
+    def decode(self, results, index, row):
+        """What a person reads: JSON-ready, with the names of the field.
+
+        Args:
+            results: what `gather` gave.
+            index: which of its rows.
+            row: that row, role → value.
+        """
+        raise NotImplementedError
+
+    def present(self, results, index, row, **choices):
+        """`decode` in the shape transformers' pipeline of this task made usual."""
+        return self.decode(results, index, row, **choices)
+
+    def expected(self, rows):
+        """The targets of some rows as a person reads them; comparable with `decode`'s."""
+        raise NotImplementedError
+
+    @property
+    def metric_names(self):
+        """Metrics that `score` gives as single numbers: what a recipe's `monitor` may name."""
+        raise NotImplementedError
+
+    def score(self, rows, results):
+        """Metrics over a whole split.
+
+        Args:
+            rows: role → list or array of n values, targets included.
+            results: what `gather` gave for them.
+
+        Returns:
+            Name → float, plus tables (`per_class`) as dictionaries.
+        """
+        raise NotImplementedError
+
+    # === Serving ===
+
+    @property
+    def serving_roles(self):
+        """Roles that are string inputs of the exported model's text signature."""
+        raise NotImplementedError
+
+    def encode_in_graph(self, tokenizer, strings):
+        """`encode` as TensorFlow operations.
+
+        Args:
+            tokenizer: an in-graph tokenizer of `tfhf.export.tokenizers`.
+            strings: serving role → `(B,)` string tensor.
+
+        Returns:
+            The inputs of `forward`.
+        """
+        raise NotImplementedError

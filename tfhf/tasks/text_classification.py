@@ -1,0 +1,289 @@
+"""Classes, sets of classes or a number for one text or a pair of texts."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from tfhf.data.columns import Label, Text
+from tfhf.errors import UserError
+from tfhf.tasks.base import Task
+
+Problem = Literal["single_label", "multi_label", "regression"]
+
+# transformers' names for the three problems, in the config of every classifier.
+PROBLEM_TYPES = {
+    "single_label": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "regression": "regression",
+}
+
+
+class TextClassification(Task):
+    """Sentiment, topics, intents, entailment, similarity scores.
+
+    Args:
+        processor: a fast tokenizer of transformers; None where results are only decoded.
+        features: `datasets.Features` with `text`, perhaps `text_pair`, and `label`: a `ClassLabel`
+            (one class), a list of `ClassLabel` (any number of classes) or a float (regression).
+        max_length: longest input in tokens, special tokens included; longer texts are cut, the
+            longer text of a pair first.
+        problem: what the label column holds; found out from the column where it is None.
+        threshold: probability from which a class of a multi-label problem counts as present.
+
+    Raises:
+        UserError: if `max_length` is more than the model can read.
+    """
+
+    auto_class = "TFAutoModelForSequenceClassification"
+    pipelines = ("text-classification", "sentiment-analysis")
+    default_model = ("distilbert/distilbert-base-uncased-finetuned-sst-2-english", "714eb0f")
+
+    @classmethod
+    def columns(cls, problem=None, **_):
+        return {"text": Text(), "text_pair": Text(optional=True), "label": Label(problem)}
+
+    def __init__(
+        self,
+        processor,
+        features,
+        *,
+        max_length: Annotated[int, Ge(4)] = 128,
+        problem: Problem | None = None,
+        threshold: Annotated[float, Ge(0.0)] = 0.5,
+    ):
+        super().__init__(processor, features, max_length=max_length)
+        if processor is not None and max_length > processor.model_max_length:
+            raise UserError(
+                f"options.max_length: the model reads at most {processor.model_max_length} tokens; "
+                f"received {max_length}"
+            )
+        self.threshold = threshold
+        self.pair = "text_pair" in features
+        self.problem, self.labels = _problem_of(features["label"])
+        if problem is not None and problem != self.problem:
+            raise UserError(f"options.problem: the labels make it {self.problem}; got {problem!r}")
+
+    @property
+    def monitor(self):
+        """Accuracy for one class, macro F1 for sets of classes, Pearson's r for numbers."""
+        return {"single_label": "accuracy", "multi_label": "f1_macro", "regression": "pearson"}[
+            self.problem
+        ]
+
+    @classmethod
+    def features_of(cls, config):
+        names = [config.id2label[index] for index in range(config.num_labels)]
+        problems = {kind: problem for problem, kind in PROBLEM_TYPES.items()}
+        single = "regression" if config.num_labels == 1 else "single_label"
+        problem = problems.get(config.problem_type, single)
+        return cls.features_for(names, cls.saved(config).get("roles", ["text"]), problem)
+
+    @classmethod
+    def features_for(cls, labels, roles, problem=None):
+        from datasets import ClassLabel, Features, List, Value
+
+        label = Value("float32")
+        if problem != "regression":
+            label = ClassLabel(names=[str(name) for name in labels])
+        if problem == "multi_label":
+            label = List(label)
+        return Features({role: Value("string") for role in roles} | {"label": label})
+
+    def model_config(self):
+        names = self.labels or ["score"]
+        settings = {
+            "max_length": self.max_length,
+            "threshold": self.threshold,
+            "roles": list(self.serving_roles),
+        }
+        return {
+            "num_labels": len(names),
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: index for index, name in enumerate(names)},
+            "problem_type": PROBLEM_TYPES[self.problem],
+            # transformers' own place for settings that belong to a task; `from_config` reads them.
+            "task_specific_params": {self.name(): settings},
+        }
+
+    def encode(self, rows):
+        pairs = rows["text_pair"] if self.pair else None
+        encoded = self.processor(
+            rows["text"],
+            pairs,
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+        )
+        columns = {name: encoded[name] for name in self.padding}
+        columns["full_length"] = self._full_lengths(encoded, rows["text"], pairs)
+        if "label" in rows:
+            columns["label"] = self._targets(rows["label"])
+        return columns
+
+    def _full_lengths(self, encoded, texts, pairs):
+        """Tokens per row before truncation; only rows that were cut are tokenized once more."""
+        lengths = [len(ids) for ids in encoded["input_ids"]]
+        for index, encoding in enumerate(encoded.encodings):
+            if encoding.overflowing:
+                pair = pairs[index] if pairs else None
+                whole = self.processor(texts[index], pair, truncation=False, verbose=False)
+                lengths[index] = len(whole["input_ids"])
+        return lengths
+
+    def _targets(self, labels):
+        if self.problem != "multi_label":
+            return labels
+        targets = [[0.0] * len(self.labels) for _ in labels]
+        for target, present in zip(targets, labels, strict=True):
+            for index in present:
+                target[index] = 1.0
+        return targets
+
+    @property
+    def padding(self):
+        values = {"input_ids": self.processor.pad_token_id}
+        if "token_type_ids" in self.processor.model_input_names:
+            values["token_type_ids"] = self.processor.pad_token_type_id
+        return values
+
+    def forward(self, backbone, inputs, training):
+        import tensorflow as tf
+
+        logits = backbone(inputs, training=training).logits
+        return {"logits": tf.cast(logits, tf.float32)}
+
+    def loss(self, targets, outputs):
+        import tensorflow as tf
+
+        logits = outputs["logits"]
+        if self.problem == "single_label":
+            classes = tf.cast(targets, tf.int32)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+        elif self.problem == "multi_label":
+            losses = tf.reduce_mean(
+                tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, tf.float32), logits), -1
+            )
+        else:
+            losses = tf.square(logits[:, 0] - tf.cast(targets, tf.float32))
+        return losses, tf.ones_like(losses)
+
+    def outputs(self, outputs, inputs, backbone):
+        import tensorflow as tf
+
+        logits = outputs["logits"]
+        if self.problem == "regression":
+            return {"score": logits[:, 0]}
+        squash = tf.nn.softmax if self.problem == "single_label" else tf.nn.sigmoid
+        probabilities = squash(logits)
+        return {
+            "label": tf.gather(tf.constant(self.labels), tf.argmax(logits, -1)),
+            "score": tf.reduce_max(probabilities, -1),
+            "probabilities": probabilities,
+        }
+
+    def decode(self, results, index, row):
+        score = float(results["score"][index])
+        if self.problem == "regression":
+            return {"score": score}
+        probabilities = results["probabilities"][index].tolist()
+        named = dict(zip(self.labels, probabilities, strict=True))
+        if self.problem == "single_label":
+            label = results["label"][index].decode("utf-8")
+        else:
+            label = [name for name, value in named.items() if value >= self.threshold]
+        return {"label": label, "score": score, "probabilities": named}
+
+    def present(
+        self, results, index, row, top_k=1, threshold=0.0, function_to_apply=None
+    ):
+        """Labels and scores as transformers' pipeline gives them.
+
+        Args:
+            results: name → array, one entry per row; `logits` among them.
+            index, row: which row, and the row itself.
+            top_k: how many labels, best first; None for all.
+            threshold: labels with a lower score are left out.
+            function_to_apply: `softmax`, `sigmoid` or `none` (logits); by default what the
+                problem asks for.
+
+        Returns:
+            A list of `{"label", "score"}`.
+
+        Raises:
+            UserError: if `function_to_apply` is something else.
+        """
+        import numpy as np
+
+        logits = results["logits"][index].astype(np.float64)
+        usual = {"single_label": "softmax", "multi_label": "sigmoid", "regression": "none"}
+        applied = function_to_apply or usual[self.problem]
+        if applied == "softmax":
+            scores = np.exp(logits - logits.max())
+            scores /= scores.sum()
+        elif applied == "sigmoid":
+            scores = 1.0 / (1.0 + np.exp(-logits))
+        elif applied == "none":
+            scores = logits
+        else:
+            raise UserError(
+                "function_to_apply: must be softmax, sigmoid or none; "
+                f"received {function_to_apply!r}"
+            )
+        names = self.labels or ["score"]
+        best = np.argsort(-scores, kind="stable")[:top_k]
+        kept = [i for i in best if applied == "none" or scores[i] >= threshold]
+        return [{"label": names[i], "score": float(scores[i])} for i in kept]
+
+    def expected(self, rows):
+        labels = rows["label"]
+        if self.problem == "single_label":
+            return [self.labels[index] for index in labels]
+        if self.problem == "multi_label":
+            return [[self.labels[index] for index in present] for present in labels]
+        return [float(value) for value in labels]
+
+    @property
+    def metric_names(self):
+        averaged = tuple(
+            f"{name}_{average}"
+            for average in ("macro", "micro")
+            for name in ("precision", "recall", "f1")
+        )
+        return {
+            "single_label": ("accuracy", *averaged, "mcc"),
+            "multi_label": ("exact_match", *averaged),
+            "regression": ("pearson", "spearman", "mse", "mae"),
+        }[self.problem]
+
+    def score(self, rows, results):
+        from tfhf.learning import metrics
+
+        references, predictions = rows["label"], results["score"]
+        metric = metrics.Numbers() if self.problem == "regression" else None
+        if self.problem == "single_label":
+            predictions = results["probabilities"].argmax(-1)
+            metric = metrics.Classes(self.labels)
+        elif self.problem == "multi_label":
+            references = [[int(value) for value in row] for row in self._targets(references)]
+            predictions = (results["probabilities"] >= self.threshold).astype(int)
+            metric = metrics.LabelSets(self.labels)
+        return metric.compute(references=references, predictions=predictions)
+
+    @property
+    def serving_roles(self):
+        return ("text", "text_pair") if self.pair else ("text",)
+
+    def encode_in_graph(self, tokenizer, strings):
+        return tokenizer(strings["text"], strings.get("text_pair"), max_length=self.max_length)
+
+
+def _problem_of(label):
+    """The kind of problem and the label names that a typed label column stands for."""
+    from datasets import ClassLabel
+
+    if isinstance(label, ClassLabel):
+        return "single_label", label.names
+    inner = getattr(label, "feature", None)
+    if isinstance(inner, ClassLabel):
+        return "multi_label", inner.names
+    return "regression", None

@@ -1,0 +1,200 @@
+"""`tfhf train`: from a recipe to a run, as one straight line. Read this first."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tfhf import evaluation, exporting, models, preparation, reporting
+from tfhf.console import Phases, say
+from tfhf.errors import UserError, did_you_mean
+from tfhf.recipe import Recipe
+from tfhf.run import Run
+
+
+def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
+    """Trains a recipe: data in, and out a model, its metrics, an export and a report.
+
+    Args:
+        recipe: a YAML file, the name of a shipped recipe, a dictionary, or a Recipe.
+        out: folder of the run; `runs/<recipe's name>` by default.
+        overwrite: whether a run in that folder may be replaced.
+        strategy: a `tf.distribute.Strategy`; chosen from the machine's devices by default.
+        overrides: `key=value` strings or a dictionary from dotted keys to values.
+
+    Returns:
+        The Run.
+
+    Raises:
+        UserError: for a mistake in recipe, data or checkpoint, before TensorFlow loads.
+        Diverged: if the loss becomes NaN or infinite; the best model so far stays in the run.
+        StorageError: if the run's folder cannot be written.
+    """
+    checked = Recipe.load(recipe, overrides)
+    phases = Phases()
+    prepared = preparation.prepare(checked, phases)
+    monitor = _monitor(checked.train.monitor, prepared.task)
+    run = Run.create(out or default_folder(recipe, checked), checked, overwrite)
+    try:
+        stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
+        run.write("data.json", preparation.describe(prepared, stores))
+        for note in prepared.notes:
+            say(f"  note: {note}")
+        with phases("loading TensorFlow"):
+            from tfhf.learning import strategy as strategies
+
+            strategy = strategy or strategies.choose()
+        run.update("environment.json", {"strategy": strategies.describe(strategy)})
+        with phases("loading the model") as found:
+            model, line = _load(checked.train, prepared, stores["train"], strategy)
+            found.append(line)
+        run.update("data.json", {"load_line": line, "parameters": model.count_params()})
+        with phases("training"):
+            best = _fit(run, model, checked.train, prepared, stores, monitor)
+        with phases("evaluating"):
+            scores = _evaluate(run, model, checked.train, prepared, stores, best)
+        with phases("exporting") as found:
+            rows = prepared.splits["validation"]
+            found.append(exporting.publish(run.exports, model, rows, scores.results).line())
+    finally:
+        shutil.rmtree(run.folder / "tokens", ignore_errors=True)
+    with phases("reporting"):
+        run.update("environment.json", {"phases": phases, "seconds": sum(phases.values())})
+        reporting.report(run)
+    return run
+
+
+def _monitor(name, task):
+    """The metric that picks the best epoch; checked before an epoch is spent on it."""
+    known = ("loss", *task.metric_names)
+    if name is not None and name not in known:
+        hint = did_you_mean(name, known)
+        raise UserError(f"train.monitor: unknown metric {name!r}{hint}; metrics: {', '.join(known)}")
+    return name or task.monitor
+
+
+def _load(settings, prepared, store, strategy):
+    """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
+    import tf_keras
+
+    from tfhf.learning.model import Model
+    from tfhf.learning.optimizers import AdamW, undecayed
+    from tfhf.learning.schedules import warmup_schedule
+
+    replicas = strategy.num_replicas_in_sync * settings.accumulate
+    if settings.batch_size % replicas:
+        raise UserError(
+            f"train.batch_size: must be a multiple of {replicas} (replicas × accumulate); "
+            f"received {settings.batch_size}"
+        )
+    tf_keras.utils.set_random_seed(settings.seed)
+    policy = tf_keras.mixed_precision.global_policy()
+    tf_keras.mixed_precision.set_global_policy(settings.dtype_policy)
+    try:
+        with strategy.scope():
+            backbone, report = models.load_backbone(
+                prepared.source, prepared.task.auto_class, **prepared.task.model_config()
+            )
+            model = Model(backbone, prepared.task, accumulate=settings.accumulate)
+            steps = -(-store.features // settings.batch_size) * settings.epochs
+            rate = warmup_schedule(
+                settings.schedule,
+                peak=settings.learning_rate,
+                steps=steps,
+                warmup_steps=int(steps * settings.warmup_ratio),
+            )
+            model.compile(
+                AdamW(
+                    rate,
+                    weight_decay=settings.weight_decay,
+                    global_clipnorm=settings.global_clipnorm,
+                    exclude=undecayed(backbone),
+                )
+            )
+    finally:
+        tf_keras.mixed_precision.set_global_policy(policy)
+    return model, report.line()
+
+
+def _fit(run, model, settings, prepared, stores, monitor):
+    """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
+    from tfhf.data import batches
+    from tfhf.learning.callbacks import Progress, Validation
+    from tfhf.learning.events import EventLog
+    from tfhf.learning.scoring import Scorer
+
+    store, plan = stores["train"], {"batch_size": settings.batch_size, "seed": settings.seed}
+    steps = -(-store.features // settings.batch_size)
+    events = EventLog(run.folder / "tensorboard")
+
+    def log(row):
+        run.log(row)
+        events.write(row)
+
+    scorer = Scorer(model, settings.batch_size)
+    progress = Progress(
+        log, store.lengths, plan, steps=steps, epochs=settings.epochs, every=settings.log_every
+    )
+    validation = Validation(
+        lambda: evaluation.measure(scorer, stores["validation"], prepared.splits["validation"])[0],
+        lambda: model.save_pretrained(run.folder / "model"),
+        log,
+        monitor=monitor,
+        patience=settings.patience,
+    )
+    model.fit(
+        batches.training_dataset(store, prepared.task, epochs=settings.epochs, **plan),
+        steps_per_epoch=steps,
+        epochs=settings.epochs,
+        callbacks=[progress, validation],
+        verbose=0,
+    )
+    models.restore_weights(model.backbone, run.model)
+    return {"monitor": monitor, "best_epoch": validation.best_epoch}
+
+
+def _evaluate(run, model, settings, prepared, stores, best):
+    """Metrics and predictions of validation and test; returns validation's scores."""
+    from tfhf.learning.scoring import Scorer
+
+    scorer = Scorer(model, settings.batch_size)
+    run.write("metrics.json", best)
+    found = {}
+    for split in ("validation", "test"):
+        if split in stores:
+            dataset = prepared.splits[split]
+            values, found[split] = evaluation.measure(scorer, stores[split], dataset)
+            evaluation.record(run, split, values, found[split], dataset, prepared.task)
+    return found["validation"]
+
+
+def default_folder(recipe, checked):
+    """`runs/` and the recipe's file name; the task's name where the recipe is no file."""
+    return Path("runs") / (Path(recipe).stem if isinstance(recipe, str | Path) else checked.task)
+
+
+def dry_run(recipe, overrides=()):
+    """Everything of a training that needs no TensorFlow: checks, counts, lengths, steps.
+
+    Args:
+        recipe, overrides: as for `train`.
+
+    Returns:
+        What `data.json` holds, and `steps`, `parameters`, `columns` and the notes.
+
+    Raises:
+        UserError: as `train` would.
+    """
+    checked = Recipe.load(recipe, overrides)
+    phases = Phases()
+    prepared = preparation.prepare(checked, phases)
+    with tempfile.TemporaryDirectory() as folder:
+        stores = preparation.tokenize(prepared, Path(folder), phases)
+        found = preparation.describe(prepared, stores)
+        steps = -(-stores["train"].features // checked.train.batch_size)
+    return found | {
+        "columns": {role: str(kind) for role, kind in prepared.task.features.items()},
+        "steps_per_epoch": steps,
+        "steps": steps * checked.train.epochs,
+        "parameters": models.count_parameters(prepared.source),
+        "model": prepared.source.name,
+    }
