@@ -35,10 +35,18 @@ def test_overrides_are_yaml_values():
     assert recipe.data.columns == {"text": "t"}
 
 
-def test_files_replace_a_path():
-    recipe = {"task": "text_classification", "data": {"path": "nyu-mll/glue", "name": "sst2"}}
-    loaded = Recipe.load(recipe, ["data.train=mine.csv"])
-    assert (loaded.data.path, loaded.data.name, loaded.data.train) == (None, None, ["mine.csv"])
+def test_a_training_file_replaces_the_whole_source():
+    data = {"path": "nyu-mll/glue", "name": "sst2", "labels": ["a", "b"]}
+    recipe = {"task": "text_classification", "data": data}
+    loaded = Recipe.load(recipe, ["data.test=test.csv", "data.train=mine.csv"]).data
+    assert loaded.files == {"train": ["mine.csv"], "test": ["test.csv"]}
+    assert (loaded.path, loaded.name, loaded.labels) == (None, None, None)
+
+
+def test_a_test_file_alone_leaves_the_rest():
+    recipe = {"task": "text_classification", "data": {"train": "a.csv", "validation": "b.csv"}}
+    loaded = Recipe.load(recipe, ["data.test=c.csv"]).data
+    assert loaded.files == {"train": ["a.csv"], "validation": ["b.csv"], "test": ["c.csv"]}
 
 
 def test_a_dictionary_of_overrides():

@@ -1,9 +1,12 @@
 """`tfhf predict` and `tfhf.pipeline`: a trained model on new rows."""
 
+import csv
+import io
+import json
 import tempfile
 from pathlib import Path
 
-from tfhf import data, exporting, models, tasks
+from tfhf import data, models, storage, tasks
 from tfhf.data.tokens import TokenStore
 from tfhf.errors import UserError
 from tfhf.run import Run, is_run
@@ -34,7 +37,7 @@ def predict(model, rows, *, task=None, batch_size=32):
 def opened(model, task=None, batch_size=32):
     """A Pipeline over a run or a model, or an export's `Servable`; both give `results`."""
     if not isinstance(model, Run) and (Path(model) / "saved_model.pb").exists():
-        return exporting.Servable(model)
+        return Servable(model)
     if isinstance(model, Run) or is_run(str(model)):
         run = model if isinstance(model, Run) else Run(model)
         kind = tasks.get(task or run.recipe.task)
@@ -78,15 +81,16 @@ class Pipeline:
 
     Args:
         model: a `tfhf.Model`.
-        batch_size: rows per batch.
+        batch_size: rows per batch; texts of like lengths share one.
+        raw: whether `results` hold the logits, too.
     """
 
-    def __init__(self, model, batch_size=32):
+    def __init__(self, model, batch_size=32, *, raw=True):
         from tfhf.learning.scoring import Scorer
 
         self.model = model
         self.task = model.task
-        self._scorer = Scorer(model, batch_size)
+        self._scorer = Scorer(model, batch_size, raw=raw)
 
     def __call__(self, rows, **choices):
         """Answers rows.
@@ -124,6 +128,44 @@ class Pipeline:
             return self._scorer(store).results
 
 
+class Servable:
+    """An exported version, answering as a `Pipeline` does but through its own signature.
+
+    Args:
+        folder: a version's folder.
+
+    Raises:
+        UserError: if it is no export of tfhf.
+    """
+
+    def __init__(self, folder, batch_size=32):
+        import tensorflow as tf
+        from transformers import PretrainedConfig
+
+        about = Path(folder) / "assets.extra" / "task.json"
+        if not about.is_file():
+            raise UserError(f"{folder} is no export of tfhf: assets.extra/task.json is missing")
+        about = json.loads(about.read_text(encoding="utf-8"))
+        kind = tasks.get(about["task"])
+        self.task = kind.from_config(None, PretrainedConfig(**about["config"]))
+        self.batch_size = batch_size
+        self._loaded = tf.saved_model.load(str(folder))
+
+    def results(self, dataset):
+        """The named results (name → array) of a dataset's rows, in their order."""
+        import numpy as np
+        import tensorflow as tf
+
+        serve = self._loaded.signatures["serving_default"]
+        found = {}
+        for start in range(0, len(dataset), self.batch_size):
+            part = dataset[start : start + self.batch_size]
+            inputs = {role: tf.constant(part[role]) for role in self.task.serving_roles}
+            for name, value in serve(**inputs).items():
+                found.setdefault(name, []).append(value.numpy())
+        return {name: np.concatenate(values) for name, values in found.items()}
+
+
 def load(model, kind, revision=None, options=None):
     """A trained model for a task, from a run, a folder or the Hub, as a `tfhf.Model`."""
     from tfhf.pieces import trained
@@ -140,3 +182,82 @@ def load(model, kind, revision=None, options=None):
             f"{', '.join(loaded.load_report.new)}; train it first"
         )
     return loaded
+
+
+def predict_to(model, *, texts=(), file=None, output=None, task=None):
+    """Answers texts or a file's rows and writes them: what `tfhf predict` does.
+
+    Args:
+        model, task: as for `predict`.
+        texts: texts, for a model of one text.
+        file: a file of rows in place of texts; all its columns are kept. Columns are found under
+            the names a run's recipe gives them, else under the roles' own.
+        output: a `.jsonl` or `.csv` file; standard output by default: plain lines for texts, JSON
+            lines for a file.
+
+    Raises:
+        UserError: if a column is missing, or the output's format is unknown.
+        StorageError: if the output cannot be written.
+    """
+    suffix = Path(output).suffix if output else None
+    if suffix not in (None, ".jsonl", ".csv"):
+        raise UserError(f"--output: must end in .jsonl or .csv; received {output!r}")
+    answering = opened(model, task)
+    if file:
+        columns = Run(model).recipe.data.columns if is_run(str(model)) else {}
+        kept, dataset = _read(file, answering.task, columns)
+    else:
+        dataset = data.from_rows(list(texts), answering.task.serving_roles)
+        kept = dataset
+    results = answering.results(dataset)
+    answers = (answering.task.decode(results, index, row) for index, row in enumerate(dataset))
+    rows = [before | answer for before, answer in zip(kept, answers, strict=True)]
+    if output:
+        storage.write_text(output, _as_csv(rows) if suffix == ".csv" else _as_lines(rows))
+    else:
+        print(_as_lines(rows) if file else _as_text(rows), end="")
+
+
+def _read(file, task, columns):
+    """A file's rows as they are, and the task's roles among them."""
+    kinds = {role: kind for role, kind in task.columns().items() if role in task.serving_roles}
+    columns = {role: name for role, name in columns.items() if role in kinds}
+    kept = data.read_rows(file, kinds, columns)
+    names = {columns.get(role, role): role for role in kinds}
+    return kept, kept.select_columns(list(names)).rename_columns(names)
+
+
+def _as_lines(rows):
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _as_csv(rows):
+    """CSV with one column per value; dictionaries are spread, lists become JSON."""
+    if not rows:
+        return ""
+    flat = [_flat(row) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue()
+
+
+def _flat(row):
+    flat = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return flat
+
+
+def _as_text(rows):
+    """A line per row for people: label, score, text."""
+    lines = []
+    for row in rows:
+        label = row.get("label", "")
+        label = ", ".join(label) if isinstance(label, list) else label
+        lines.append(f"{label:<24} {row['score']:.3f}  {row['text']}\n")
+    return "".join(lines)

@@ -113,7 +113,8 @@ class Recipe(_Section):
         else:
             where = find(source)
             values = _read(where)
-        for key, value in _pairs(overrides):
+        # The training set first: it clears what the other overrides may set.
+        for key, value in sorted(_pairs(overrides), key=lambda pair: pair[0] != "data.train"):
             _override(values, key, value)
         return _check(cls, values, where)
 
@@ -217,6 +218,11 @@ def _pairs(overrides):
 
 
 def _override(values, key, value):
+    # A new training set replaces where the data came from; otherwise the splits of one set would
+    # silently be validated and tested on those of another.
+    if key == "data.train":
+        for source in ("path", "name", "revision", "splits", "labels", "validation", "test"):
+            values.get("data", {}).pop(source, None)
     *parents, last = key.split(".")
     section = values
     for parent in parents:
@@ -224,10 +230,6 @@ def _override(values, key, value):
         if not isinstance(section, dict):
             raise UserError(f"{key}: {parent!r} holds a single value, not keys")
     section[last] = value
-    # Files replace a path; otherwise the files of one set would silently mix with another's splits.
-    if parents == ["data"] and last in ("train", "validation", "test"):
-        for source in ("path", "name", "revision", "splits"):
-            section.pop(source, None)
 
 
 def _copied(values):

@@ -128,6 +128,13 @@ class Run:
         """Merges the keys of `value` into a JSON file of the run."""
         self.write(name, storage.read_json(self.folder / name) | value)
 
+    def predictions(self, split):
+        """The rows of predictions/<split>.jsonl, a list of dictionaries; empty where there is none."""
+        path = self.folder / "predictions" / f"{split}.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
     def write_predictions(self, split, rows):
         """Writes predictions/<split>.jsonl, one JSON object per row."""
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]

@@ -51,10 +51,10 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
         with phases("training"):
             best = _fit(run, model, checked.train, prepared, stores, monitor)
         with phases("evaluating"):
-            scores = _evaluate(run, model, checked.train, prepared, stores, best)
+            _evaluate(run, model, checked.train, prepared, stores, best)
         with phases("exporting") as found:
-            rows = prepared.splits["validation"]
-            found.append(exporting.publish(run.exports, model, rows, scores.results).line())
+            published = exporting.publish(run.exports, model, prepared.splits["validation"])
+            found.append(published.line())
     finally:
         shutil.rmtree(run.folder / "tokens", ignore_errors=True)
     with phases("reporting"):
@@ -153,18 +153,16 @@ def _fit(run, model, settings, prepared, stores, monitor):
 
 
 def _evaluate(run, model, settings, prepared, stores, best):
-    """Metrics and predictions of validation and test; returns validation's scores."""
+    """Metrics and predictions of validation, and of test where there is one."""
     from tfhf.learning.scoring import Scorer
 
     scorer = Scorer(model, settings.batch_size)
     run.write("metrics.json", best)
-    found = {}
     for split in ("validation", "test"):
         if split in stores:
             dataset = prepared.splits[split]
-            values, found[split] = evaluation.measure(scorer, stores[split], dataset)
-            evaluation.record(run, split, values, found[split], dataset, prepared.task)
-    return found["validation"]
+            values, scores = evaluation.measure(scorer, stores[split], dataset)
+            evaluation.record(run, split, values, scores, dataset, prepared.task)
 
 
 def default_folder(recipe, checked):

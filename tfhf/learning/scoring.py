@@ -27,10 +27,12 @@ class Scorer:
     Args:
         model: a tfhf.Model.
         batch_size: features per batch over all replicas, a multiple of their number.
+        raw: whether results hold what the model gave (`logits`) beside what the task makes of it.
     """
 
-    def __init__(self, model, batch_size):
+    def __init__(self, model, batch_size, *, raw=False):
         self.model = model
+        self.raw = raw
         self.batch_size = batch_size
         self.strategy = tf.distribute.get_strategy()
         if model.distribute_strategy is not None:
@@ -44,7 +46,10 @@ class Scorer:
             Scores.
         """
         task = self.model.task
-        rows = batches.by_length(store.lengths, batch_size=self.batch_size)
+        replicas = self.strategy.num_replicas_in_sync
+        fitting = -(-store.features // replicas) * replicas  # one text is no batch of 32
+        batch_size = min(self.batch_size, max(fitting, replicas))
+        rows = batches.by_length(store.lengths, batch_size=batch_size)
         dataset = batches.evaluation_dataset(store, task, rows)
         labelled = all(name in store.names for name in task.targets)
         step = self._step(labelled)
@@ -76,6 +81,8 @@ class Scorer:
                 losses, counts = task.loss(targets, outputs)
                 sums = (tf.reduce_sum(losses * weights), tf.reduce_sum(counts * weights))
             results = task.outputs(outputs, inputs, model.backbone)
+            if self.raw:
+                results = outputs | results
             return inputs["feature"], results, sums
 
         return tf.function(

@@ -65,7 +65,8 @@ class Task:
         saved = cls.saved(config)
         known = {name: saved[name] for name in cls.options() if name in saved}
         # Whatever another tool trained reads as much as it can.
-        known.setdefault("max_length", min(512, processor.model_max_length))
+        if processor is not None:
+            known.setdefault("max_length", min(512, processor.model_max_length))
         return cls(processor, cls.features_of(config), **(known | options))
 
     @classmethod

@@ -1,0 +1,144 @@
+"""tfhf.Model: accumulation, weights, Keras' own verbs, and two devices."""
+
+import json
+import subprocess
+import sys
+
+import datasets
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from tests.conftest import toy_rows
+from tfhf import pieces
+from tfhf.data import batches
+from tfhf.data.tokens import TokenStore
+from tfhf.learning.model import Model
+from tfhf.learning.optimizers import AdamW
+
+
+@pytest.fixture(scope="module")
+def toy(tiny_bert_folder):
+    """A model without dropout, and its training rows."""
+    tf_keras.utils.set_random_seed(1)
+    model = pieces.load_model(
+        str(tiny_bert_folder), labels=["negative", "positive"], max_length=24
+    )
+    for layer in model.submodules:
+        if isinstance(layer, tf_keras.layers.Dropout):
+            layer.rate = 0.0
+    rows = datasets.Dataset.from_list(toy_rows(45))
+    return model, rows
+
+
+def fitted(toy, accumulate, epochs=1):
+    """The weights after some steps from the same start."""
+    model, rows = toy
+    start = [v.numpy() for v in model.trainable_variables]
+    again = Model(model.backbone, model.task, accumulate=accumulate)
+    again.compile(AdamW(1e-3), metrics=["accuracy"])
+    dataset = pieces.to_tf_dataset(rows, again, batch_size=12, shuffle=True, seed=3)
+    history = again.fit(dataset, epochs=epochs, verbose=0).history
+    weights = [v.numpy() for v in again.trainable_variables]
+    for variable, value in zip(model.trainable_variables, start, strict=True):
+        variable.assign(value)
+    return weights, history
+
+
+def test_accumulated_slices_equal_the_whole_batch(toy):
+    # 45 rows in batches of 12: the last is filled up with rows of weight 0, in one slice more
+    # than in another, so a mean of means would differ.
+    whole, history = fitted(toy, 1)
+    sliced, again = fitted(toy, 3)
+    assert history["loss"] == pytest.approx(again["loss"], rel=1e-6)
+    for a, b in zip(whole, sliced, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_keras_fit_reports_loss_and_metrics_and_learns(toy):
+    _, history = fitted(toy, 1, epochs=4)
+    assert set(history) == {"loss", "accuracy", "step_loss"}
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_evaluate_counts_every_row_once(toy):
+    model, rows = toy
+    model.compile(AdamW(1e-3), metrics=["accuracy"])
+    by_16 = model.evaluate(pieces.to_tf_dataset(rows, model, batch_size=16), verbose=0)
+    by_45 = model.evaluate(pieces.to_tf_dataset(rows, model, batch_size=45), verbose=0)
+    assert by_16 == pytest.approx(by_45, rel=1e-5)
+
+
+def test_predict_gives_the_tasks_results_in_row_order(toy):
+    model, rows = toy
+    dataset = pieces.to_tf_dataset(rows, model, batch_size=16)
+    found = model.predict(dataset, verbose=0)
+    assert set(found) == {"label", "score", "probabilities"}
+    alone = model.predict(pieces.to_tf_dataset(rows.select([7]), model, batch_size=1), verbose=0)
+    np.testing.assert_allclose(found["probabilities"][7], alone["probabilities"][0], atol=1e-6)
+
+
+def test_a_keras_loss_takes_the_place_of_the_tasks(toy):
+    model, rows = toy
+    dataset = pieces.to_tf_dataset(rows, model, batch_size=45)
+    model.compile(AdamW(1e-3))
+    own = model.evaluate(dataset, verbose=0)
+    model.compile(AdamW(1e-3), loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert model.evaluate(dataset, verbose=0) == pytest.approx(own, rel=1e-5)
+
+
+def test_no_labels_at_all_give_no_nan(toy, tmp_path):
+    model, rows = toy
+    store = TokenStore.build(rows.remove_columns("label"), model.task, tmp_path / "store")
+    assert "label" not in store.names
+    inputs, _, weights = batches.assembler(store, model.task)(tf.constant([-1, 0], tf.int64), 0)
+    assert weights.numpy().tolist() == [0.0, 1.0]
+    assert inputs["attention_mask"].numpy().sum() > 0
+    data = (inputs, tf.constant([0, 1]), tf.zeros(2))
+    model.compile(AdamW(1e-3))
+    assert float(model.train_step(data)["step_loss"]) == 0.0
+
+
+STRATEGY = """
+import json, sys
+import tensorflow as tf
+import tfhf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategies = {
+    "one": tf.distribute.get_strategy(),
+    "two": tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+}
+recipe = json.loads(sys.argv[1])
+for name, strategy in strategies.items():
+    tfhf.train(recipe, out=f"{sys.argv[2]}/{name}", strategy=strategy)
+"""
+
+
+def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
+    recipe = toy_recipe | {"train": toy_recipe["train"] | {"accumulate": 2}}
+    # Without dropout: its random numbers differ from replica to replica by design.
+    config = json.loads((tmp_path.__class__(recipe["model"]) / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in tmp_path.__class__(recipe["model"]).iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "config.json").write_text(json.dumps(config))
+    recipe |= {"model": str(folder)}
+    subprocess.run(
+        [sys.executable, "-c", STRATEGY, json.dumps(recipe), str(tmp_path)], check=True
+    )
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert [row.get("loss") for row in two] == pytest.approx(
+        [row.get("loss") for row in one], rel=1e-5
+    )
+    first, second = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")
+    )
+    assert second["test"]["loss"] == pytest.approx(first["test"]["loss"], rel=1e-4)
+    assert second["test"]["accuracy"] == first["test"]["accuracy"]
