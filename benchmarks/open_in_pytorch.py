@@ -41,8 +41,6 @@ def numbers(output, mask):
 
 def save(folder):
     """Builds, runs and saves every case with TensorFlow."""
-    import tfhf  # noqa: F401  (chooses Keras 2 before TensorFlow loads)
-
     import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers
 

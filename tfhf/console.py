@@ -17,14 +17,18 @@ class Phases(dict):
     """Seconds spent per phase, by name, in the order the phases ran."""
 
     @contextlib.contextmanager
-    def __call__(self, name):
+    def __call__(self, name, talks=False):
         """Announces a phase, runs the block and says how long it took.
+
+        Args:
+            name: what is being done.
+            talks: whether the block prints lines of its own.
 
         Yields:
             A list; lines appended to it are printed with the phase's seconds.
         """
         # The name comes first and alone on its line, so that nobody looks at silence meanwhile.
-        print(f"  {name:<22}", end="", file=sys.stderr, flush=True)
+        print(f"  {name:<22}", end="\n" if talks else "", file=sys.stderr, flush=True)
         start = time.perf_counter()
         found = []
         try:
@@ -34,4 +38,5 @@ class Phases(dict):
             raise
         seconds = time.perf_counter() - start
         self[name] = round(self.get(name, 0.0) + seconds, 2)
-        say(f" {seconds:6.1f} s" + (f"  {'; '.join(found)}" if found else ""))
+        again = f"  {name:<22}" if talks else ""
+        say(f"{again} {seconds:6.1f} s" + (f"  {'; '.join(found)}" if found else ""))

@@ -64,7 +64,6 @@ def load_data(recipe, task, labels=None):
         path=spec.path,
         name=spec.name,
         revision=spec.revision,
-        splits=spec.splits,
         files=spec.files,
         columns=spec.columns,
         labels=labels or spec.labels,

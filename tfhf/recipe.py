@@ -36,7 +36,6 @@ class Data(_Section):
     path: str | None = None
     name: str | None = None
     revision: str | None = None
-    splits: dict[Split, str] | None = None
     train: Files | None = None
     validation: Files | None = None
     test: Files | None = None
@@ -221,7 +220,7 @@ def _override(values, key, value):
     # A new training set replaces where the data came from; otherwise the splits of one set would
     # silently be validated and tested on those of another.
     if key == "data.train":
-        for source in ("path", "name", "revision", "splits", "labels", "validation", "test"):
+        for source in ("path", "name", "revision", "labels", "validation", "test"):
             values.get("data", {}).pop(source, None)
     *parents, last = key.split(".")
     section = values

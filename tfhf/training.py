@@ -47,8 +47,8 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
         with phases("loading the model") as found:
             model, line = _load(checked.train, prepared, stores["train"], strategy)
             found.append(line)
-        run.update("data.json", {"load_line": line, "parameters": model.count_params()})
-        with phases("training"):
+        run.update("data.json", {"load_line": line, "parameters": model.backbone.count_params()})
+        with phases("training", talks=True):
             best = _fit(run, model, checked.train, prepared, stores, monitor)
         with phases("evaluating"):
             _evaluate(run, model, checked.train, prepared, stores, best)

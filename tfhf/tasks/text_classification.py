@@ -101,6 +101,7 @@ class TextClassification(Task):
             "id2label": dict(enumerate(names)),
             "label2id": {name: index for index, name in enumerate(names)},
             "problem_type": PROBLEM_TYPES[self.problem],
+            "pad_token_id": self.processor.pad_token_id,
             # transformers' own place for settings that belong to a task; `from_config` reads them.
             "task_specific_params": {self.name(): settings},
         }

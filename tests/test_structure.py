@@ -1,0 +1,118 @@
+"""The shape of the package: imports point one way, and heavy libraries wait until they are needed."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "tfhf"
+
+# From the ground up; a module imports its own layer's folder and what stands below it.
+LAYERS = [
+    {"errors", "console", "storage"},
+    {"environment", "data", "models", "learning", "export", "reporting"},
+    {"tasks"},
+    {"recipe"},
+    {"run"},
+    {"preparation", "pieces"},
+    {"prediction", "evaluation"},
+    {"exporting"},
+    {"training"},
+    {"cli"},
+    {"__main__"},
+]
+# Within the second layer: who may know whom.
+BESIDE = {"learning": {"data", "models"}, "environment": set(), "models": set(), "data": set()}
+HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluate", "sklearn",
+         "scipy", "matplotlib", "pandas", "huggingface_hub", "h5py", "rich"}  # fmt: skip
+# Modules that are nothing but TensorFlow or metrics: whoever imports them wants that.
+MAY_BE_HEAVY = {
+    "learning.model", "learning.optimizers", "learning.schedules", "learning.scoring",
+    "learning.callbacks", "learning.events", "learning.metrics", "export.saved_model",
+    "export.tokenizers.wordpiece", "export.tokenizers.comparison", "export.tokenizers.template",
+}  # fmt: skip
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+        yield name.removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree):
+    """Dotted names that a tree imports, each with whether it stands at module level."""
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+            if node.module == "tfhf":
+                names = [f"tfhf.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from ((name, id(node) in top) for name in names)
+
+
+def layer(name):
+    head = name.split(".")[0]
+    found = [level for level, members in enumerate(LAYERS) if head in members]
+    assert found, f"{name} stands in no layer"
+    return found[0]
+
+
+@pytest.mark.parametrize(("name", "tree"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_imports_point_one_way(name, tree):
+    if name == "__init__":
+        return
+    head = name.split(".")[0]
+    for imported, _ in imports(tree):
+        if not imported.startswith("tfhf."):
+            continue
+        other = imported.removeprefix("tfhf.")
+        other_head = other.split(".")[0]
+        if other_head == "__version__" or other_head == head:
+            continue
+        if layer(other) == layer(name):
+            assert other_head in BESIDE.get(head, {other_head}), f"{name} imports {other}"
+        assert layer(other) <= layer(name), f"{name} imports {other}"
+
+
+@pytest.mark.parametrize(("name", "tree"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_heavy_libraries_are_imported_in_functions(name, tree):
+    if name in MAY_BE_HEAVY:
+        return
+    heavy = [one for one, at_top in imports(tree) if at_top and one.split(".")[0] in HEAVY]
+    assert not heavy, f"{name} imports {heavy} at module level"
+
+
+def run(*command):
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_importing_tfhf_is_light():
+    code = "import sys, tfhf; print(sorted(m for m in sys.modules if m.startswith('tfhf')))"
+    assert run(sys.executable, "-c", code).stdout == "['tfhf']\n"
+
+
+HELP = ["train", "evaluate", "predict", "export", "report", "recipes", "check"]
+
+
+def test_every_help_is_there_and_light():
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from tfhf.cli import main\n"
+        "assert sorted(main.commands) == sorted(sys.argv[1:]), sorted(main.commands)\n"
+        "for name in [None, *sys.argv[1:]]:\n"
+        "    found = CliRunner().invoke(main, [name, '--help'] if name else ['--help'])\n"
+        "    assert found.exit_code == 0 and 'Usage' in found.output, found.output\n"
+        "print(sorted(m for m in sys.modules if m.startswith('tfhf')))\n"
+        f"print(sorted({HEAVY | {'numpy', 'pydantic', 'yaml'}!r} & set(sys.modules)))\n"
+    )
+    found = run(sys.executable, "-c", code, *HELP)
+    assert found.stdout == "['tfhf', 'tfhf.cli', 'tfhf.errors']\n[]\n", found.stderr

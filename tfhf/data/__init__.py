@@ -1,0 +1,6 @@
+"""Rows by role: files and Hub datasets, checked, before TensorFlow loads."""
+
+from tfhf.data.loading import Loaded, describe, load, read_rows
+from tfhf.data.memory import conform, from_rows
+
+__all__ = ["Loaded", "conform", "describe", "from_rows", "load", "read_rows"]

@@ -1,0 +1,130 @@
+"""Datasets from the Hugging Face Hub, and one line for each way in which that fails."""
+
+import logging
+import re
+from contextlib import contextmanager
+
+from tfhf.data.files import STEMS
+from tfhf.data.tables import Table
+from tfhf.errors import UserError, did_you_mean
+
+_UNREACHABLE = {
+    "ConnectionError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ConnectError",
+    "MaxRetryError",
+    "LocalEntryNotFoundError",
+    "HfHubHTTPError",
+}
+
+
+def read_hub(path, name=None, revision=None):
+    """Downloads a dataset, or takes it from the cache of `datasets`.
+
+    Args:
+        path: the dataset's id, such as `nyu-mll/glue`.
+        name: the configuration, such as `sst2`.
+        revision: branch, tag or commit; None means the newest.
+
+    Returns:
+        Split → `Table`, for train and what there is of validation and test; and notes, one line
+        for each split that is not called by the usual name.
+
+    Raises:
+        UserError: if the dataset cannot be had.
+    """
+    import datasets
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(path)
+        with _without_retry_warnings():
+            loaded = datasets.load_dataset(path, name, revision=revision)
+    except HFValidationError:
+        raise UserError(
+            f"data.path: {path!r} is no file, no folder, and no dataset id of the Hub"
+        ) from None
+    except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
+        raise _explain(error, path, name, revision) from error
+    source = path if name is None else f"{path} {name}"
+    tables, notes = {}, []
+    for split in STEMS:
+        found = _split_called(split, [one for one in loaded if len(loaded[one])])
+        if found is None:
+            continue
+        if found != split:
+            notes.append(f"data.{split}: split {found!r} of {source}")
+        tables[split] = Table(f"{source} {found}", loaded[found], _by_row(f"{source} {found}"))
+    if "train" not in tables:
+        raise UserError(f"data.path: {source} has no train split; found {list(loaded)}")
+    return tables, notes
+
+
+@contextmanager
+def _without_retry_warnings():
+    """Keeps huggingface_hub from logging each attempt; the one line that follows says it all."""
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _by_row(source):
+    return lambda row: f"{source} row {row + 1}"
+
+
+def _split_called(split, names):
+    """The split of that name, or else the first one like it: `validation_matched`, `dev`."""
+    exact = [name for stem in STEMS[split] for name in names if name == stem]
+    alike = [name for stem in STEMS[split] for name in names if name.startswith(f"{stem}_")]
+    return next(iter(exact + alike), None)
+
+
+def _explain(error, path, name, revision):
+    """An exception of `datasets` or `huggingface_hub` → one line."""
+    text = " ".join(str(one) for one in _chain(error))
+    names = [type(one).__name__ for one in _chain(error)]
+    available = re.search(r"(?:Available|available configs): \[(.*?)\]", text)
+    if available:
+        configs = re.findall(r"'([^']+)'", available[1])
+        received = f"received {name!r}{did_you_mean(name, configs)}" if name else "none was given"
+        return UserError(f"data.name: {path} has the configurations {configs}; {received}")
+    if "is a gated dataset" in text or "GatedRepoError" in names:
+        return UserError(
+            f"data.path: {path} is gated; ask for access on its page on the Hub, then log in with "
+            "`hf auth login`"
+        )
+    if "Revision" in text and "doesn't exist" in text or "RevisionNotFoundError" in names:
+        return UserError(f"data.revision: {path} has no revision {revision!r} on the Hub")
+    if "OfflineModeIsEnabled" in text or "OfflineModeIsEnabled" in names:
+        return UserError(
+            f"data.path: {path} is not in the cache, and the Hub is switched off "
+            "(HF_HUB_OFFLINE or HF_DATASETS_OFFLINE); switch it on or name files"
+        )
+    if "Dataset scripts are no longer supported" in text:
+        return UserError(
+            f"data.path: {path} is a Python script, which is not run; use a version of it in "
+            "Parquet, such as data.revision: refs/convert/parquet"
+        )
+    if isinstance(error, ConnectionError) or _UNREACHABLE & set(names):
+        return UserError(
+            f"data.path: the Hub cannot be reached for {path}; check the network, or name files"
+        )
+    if "DatasetNotFoundError" in names or "RepositoryNotFoundError" in names:
+        return UserError(
+            f"data.path: no dataset {path} on the Hub, or it is private; check the name, or log in "
+            "with `hf auth login`"
+        )
+    last = str(list(_chain(error))[-1]).strip().splitlines() or [names[-1]]
+    reason = re.sub(r"\?\S+|hf_\w+", "…", last[0])  # no signed address, no token
+    return UserError(f"data.path: {path} cannot be loaded: {reason}")
+
+
+def _chain(error):
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

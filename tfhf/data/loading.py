@@ -1,0 +1,311 @@
+"""From a recipe's `data` to checked rows by role: the one way in for every task.
+
+Places in messages: `a.csv row 17` counts rows from 1 without the header; `a.jsonl:17` is a line, in
+formats that have one row per line; a file that cannot be parsed is always named with the line.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfhf.data.checks import check_texts, count_rows
+from tfhf.data.columns import Label, Text
+from tfhf.data.files import SPLITS, find, is_local, path_files, split_files
+from tfhf.data.hub import read_hub
+from tfhf.data.label_values import read_labels
+from tfhf.data.labels import decide, encode
+from tfhf.data.rows import Rows
+from tfhf.data.splits import set_aside, subset
+from tfhf.data.tables import read_table
+from tfhf.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Rows ready for a task.
+
+    Args:
+        splits: "train", "validation" and, only where there is one, "test" → `datasets.Dataset`
+            whose columns are the roles; texts are memory-mapped, labels encoded.
+        notes: what a person should know, one line each.
+    """
+
+    splits: dict
+    notes: list[str] = field(default_factory=list)
+
+
+def load(
+    kinds,
+    *,
+    path=None,
+    name=None,
+    revision=None,
+    files=None,
+    columns=None,
+    labels=None,
+    limit=None,
+    encoding=None,
+    separator=None,
+    field=None,
+    on_unlabeled="error",
+    on_empty="keep",
+    seed=42,
+):
+    """Loads every split, checks every row, and encodes the labels. TensorFlow is not imported.
+
+    Args:
+        kinds: role → `Text` or `Label`, as the task says.
+        path: a dataset id of the Hub, a file, a folder with a file or sub-folder per split, or a
+            folder with one sub-folder of `.txt` files per class.
+        name, revision: of a dataset on the Hub.
+        files: split → path, list of paths, or glob; replaces `path`.
+        columns: role → column name, or list of 0/1 columns for a label.
+        labels: label names or values in order of class number; None derives them from train.
+        limit: split → number of rows, at least 1, drawn with the seed after all rows are checked.
+        encoding: of text files; None means UTF-8.
+        separator: of CSV files; None means a comma, or a tab in `.tsv`.
+        field: the field that holds the rows of a JSON file.
+        on_unlabeled: "error", or "drop" to leave out rows without a label.
+        on_empty: "keep", or "drop" to leave out rows with an empty text.
+        seed: decides which rows `limit` draws and which are set aside for validation.
+
+    Returns:
+        `Loaded`. Without a validation split, a tenth of train is set aside, by label where each row
+        has one. A test split of a Hub dataset without labels is left out.
+
+    Raises:
+        UserError: one line that says what is wrong, where, and what to change.
+    """
+    _check_choices(on_unlabeled, on_empty, limit)
+    reading = {"encoding": encoding, "separator": separator, "field": field}
+    tables, notes = _read_splits(path, name, revision, files, reading)
+    splits = {
+        split: Rows(f"data.{split}", tables[split], kinds, columns)
+        for split in SPLITS
+        if split in tables
+    }
+    _check_same_roles(splits)
+    role = next((role for role, kind in kinds.items() if isinstance(kind, Label)), None)
+    decided = None
+    if role is not None:
+        train = splits["train"]
+        decided, more = decide(train, train.matched[role], kinds[role].problem, labels)
+        notes += more
+        if files is None and "test" in splits and _is_unlabeled(splits["test"], role):
+            rows = len(splits.pop("test"))
+            notes.append(f"data.test: none of its {rows} rows has a label; left out")
+    checked, kept = {}, {}
+    for split, rows in splits.items():
+        checked[split], kept[split], more = check_rows(
+            rows, kinds, role, decided, on_unlabeled, on_empty
+        )
+        notes += more
+    notes += _choose(kept, _classes(checked["train"], role), limit or {}, seed)
+    checked.setdefault("validation", checked["train"])
+    return Loaded(
+        {split: _select(checked[split], kept[split]) for split in SPLITS if split in kept}, notes
+    )
+
+
+def read_rows(file, kinds, columns=None, encoding=None, separator=None):
+    """Reads one file to predict on.
+
+    Args:
+        file: a file or folder, as in `load`.
+        kinds: role → `Text` or `Label`; labels need not be there.
+        columns, encoding, separator: as in `load`.
+
+    Returns:
+        A memory-mapped `datasets.Dataset` of every row, with all columns of the file as they are
+        (text in CSV; JSON text where a column of a JSON file mixes types) and under their own
+        names; `match_columns` says which plays which role.
+
+    Raises:
+        UserError: if the file cannot be read, or a text column is missing or holds no text.
+    """
+    paths = find(str(file), "file")
+    if len(paths) > 1:
+        raise UserError(f"file: {file} matches {len(paths)} files; name one of them")
+    texts = {role: kind for role, kind in kinds.items() if isinstance(kind, Text)}
+    columns = {role: one for role, one in (columns or {}).items() if role in texts}
+    table = read_table(paths[0], encoding=encoding, separator=separator)
+    rows = Rows(table.name, [table], texts, columns)
+    for role in rows.matched:
+        check_texts(rows, role, numbers_allowed=True)
+    return table.dataset
+
+
+def check_rows(rows, kinds, role, decided, on_unlabeled, on_empty):
+    """Checks every row of one split and encodes its labels.
+
+    Args:
+        rows: `Rows` of the split.
+        kinds: role → `Text` or `Label`.
+        role: the role with the labels; None if there is none.
+        decided: `Labels`, as train decided; None if there is no such role.
+        on_unlabeled, on_empty: as in `load`.
+
+    Returns:
+        A `datasets.Dataset` of all rows whose columns are the roles, the `(K,)` int numbers of the
+        rows to keep, and notes, one line each.
+
+    Raises:
+        UserError: if a row cannot be used, or none is left.
+    """
+    keep, notes = np.ones(len(rows), bool), []
+    texts = [one for one in rows.matched if isinstance(kinds[one], Text)]
+    for text in texts:
+        blank = check_texts(rows, text)
+        if blank.any():
+            fate = "left out" if on_empty == "drop" else "kept; data.on_empty: drop leaves them out"
+            found = f"{count_rows(blank)} an empty text in column {rows.matched[text]!r}"
+            notes.append(f"{rows.name}: {found}{_first(rows, blank)}; {fate}")
+            keep &= ~blank | (on_empty == "keep")
+    dataset = rows.texts(texts)
+    if decided is not None:
+        values, missing = encode(rows, rows.matched[role], decided, unlabeled=on_unlabeled)
+        if missing.any():
+            found = f"{rows.name}: {count_rows(missing)} no label{_first(rows, missing)}"
+            if on_unlabeled == "error":
+                raise UserError(f"{found}; label them, or set data.on_unlabeled: drop")
+            notes.append(f"{found}; left out")
+            keep &= ~missing
+        dataset = _with_column(dataset, role, values, decided.feature())
+    if not keep.any():
+        filters = {"on_unlabeled: drop": on_unlabeled, "on_empty: drop": on_empty}
+        used = " and ".join(f"data.{one}" for one, choice in filters.items() if choice == "drop")
+        raise UserError(f"{rows.name}: no rows left after {used}")
+    return dataset, np.flatnonzero(keep), notes
+
+
+def describe(dataset):
+    """Counts rows, and rows per label.
+
+    Args:
+        dataset: one of `Loaded.splits`.
+
+    Returns:
+        `{"rows": N}`, with `"labels": {name: rows}` in order of class number where it has classes.
+    """
+    import datasets
+
+    counted = {"rows": len(dataset)}
+    for column, feature in dataset.features.items():
+        label = feature.feature if isinstance(feature, datasets.List) else feature
+        if isinstance(label, datasets.ClassLabel):
+            values = _column(dataset, column)
+            flat = pc.list_flatten(values) if label is not feature else values
+            counts = np.bincount(flat.to_numpy(), minlength=label.num_classes)
+            counted["labels"] = dict(zip(label.names, counts.tolist(), strict=True))
+    return counted
+
+
+def _check_choices(on_unlabeled, on_empty, limit):
+    for key, value, allowed in (
+        ("on_unlabeled", on_unlabeled, ("error", "drop")),
+        ("on_empty", on_empty, ("keep", "drop")),
+    ):
+        if value not in allowed:
+            raise UserError(
+                f"data.{key}: expected {' or '.join(allowed)}, received {value!r}"
+                + did_you_mean(value, allowed)
+            )
+    for split, rows in (limit or {}).items():
+        if split not in SPLITS:
+            raise UserError(
+                f"data.limit: unknown split {split!r}; the splits are {', '.join(SPLITS)}"
+                + did_you_mean(split, SPLITS)
+            )
+        if not isinstance(rows, int) or rows < 1:
+            raise UserError(f"data.limit.{split}: expected at least 1 row, received {rows!r}")
+
+
+def _read_splits(path, name, revision, files, reading):
+    """Split → list of `Table`, and notes."""
+    if files is None and path is None:
+        raise UserError("data: nothing to read; set data.path, or data.train and other files")
+    if files is None and not is_local(str(path)):
+        tables, notes = read_hub(str(path), name, revision)
+        return {split: [table] for split, table in tables.items()}, notes
+    found = path_files(str(path)) if files is None else split_files(files)
+    tables = {split: [read_table(one, **reading) for one in found[split]] for split in found}
+    return tables, []
+
+
+def _check_same_roles(splits):
+    train = splits["train"].matched
+    for split, rows in splits.items():
+        for role in set(train) ^ set(rows.matched):
+            has, lacks = ("train", split) if role in train else (split, "train")
+            raise UserError(
+                f"data.{lacks}: column {role!r} not found, but data.{has} has it; give all splits "
+                "the same columns"
+            )
+
+
+def _is_unlabeled(rows, role):
+    """Whether no row has a label; benchmarks publish such test splits, with -1 for every row."""
+    found = read_labels(rows, rows.matched[role], mixed_allowed=True)
+    return set(found.values) == {-1} or bool(found.missing.all())
+
+
+def _first(rows, mask):
+    return f" (first: {rows.where(int(mask.argmax()))})"
+
+
+def _with_column(dataset, name, values, feature):
+    """Puts a column in memory beside memory-mapped ones."""
+    import datasets
+
+    features = datasets.Features({name: feature})
+    table = pa.table([values.cast(features.arrow_schema.field(0).type)], features.arrow_schema)
+    return datasets.concatenate_datasets([dataset, datasets.Dataset(table)], axis=1)
+
+
+def _column(dataset, name):
+    """One column as an Arrow array, in the order of the dataset's rows."""
+    table = dataset.select_columns([name]).with_format("arrow")[:]
+    return table[name].combine_chunks()
+
+
+def _classes(dataset, role):
+    """The class of every row, where it has exactly one."""
+    import datasets
+
+    if role is None or not isinstance(dataset.features[role], datasets.ClassLabel):
+        return None
+    return _column(dataset, role).to_numpy()
+
+
+def _choose(kept, classes, limit, seed):
+    """Draws the rows `limit` allows and sets validation rows aside, in `kept`; returns notes.
+
+    The first seed in each list is the recipe's; the second tells the draws apart.
+    """
+    if "train" in limit:
+        kept["train"] = subset(kept["train"], limit["train"], [seed, 0])
+    notes = []
+    if "validation" not in kept:
+        rows = kept["train"]
+        train, aside = set_aside(rows, None if classes is None else classes[rows], [seed, 3])
+        if not len(aside):
+            raise UserError(
+                f"data.train: too few rows ({len(rows)}) to set some aside for validation; "
+                "name data.validation"
+            )
+        kept["train"], kept["validation"] = train, aside
+        how = "at random" if classes is None else "by label"
+        notes.append(
+            f"data.validation: {len(aside)} of {len(rows)} training rows set aside {how}, "
+            f"seed {seed}"
+        )
+    for draw, split in enumerate(("validation", "test"), start=1):
+        if split in kept and split in limit:
+            kept[split] = subset(kept[split], limit[split], [seed, draw])
+    return notes
+
+
+def _select(dataset, rows):
+    return dataset if len(rows) == len(dataset) else dataset.select(rows)

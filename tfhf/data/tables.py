@@ -1,0 +1,213 @@
+"""Every kind of file → rows in a memory-mapped Arrow file in the datasets cache."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from tfhf.data.csv_rows import csv_rows
+from tfhf.data.files import class_files, format_of, suffix_of
+from tfhf.data.json_rows import MIXED, JsonRows
+from tfhf.data.streams import check_text, text_lines
+from tfhf.errors import StorageError, UserError
+
+VERSION = 1  # of the cached files; raise it when reading changes
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one file, or of one split on the Hub.
+
+    Args:
+        name: what messages call it.
+        dataset: a memory-mapped `datasets.Dataset` with all columns.
+        where: row number from 0 → the place, as messages call it: `a.csv row 17` (rows are counted
+            from 1, without the header), `a.jsonl:17` for one row per line.
+        untyped: every value is text because the format knows nothing else (CSV).
+        mixed: columns that mix types → which and where; they hold JSON text.
+    """
+
+    name: str
+    dataset: object
+    where: Callable[[int], str]
+    untyped: bool = False
+    mixed: dict[str, str] = field(default_factory=dict)
+
+
+def read_table(path, *, encoding=None, separator=None, field=None):
+    """Reads one file, or one folder with a sub-folder of `.txt` files per class.
+
+    Args:
+        path: a CSV, TSV, JSON, JSONL, Parquet, Arrow or text file, or such a folder.
+        encoding: of a text format; None means UTF-8.
+        separator: between the fields of a CSV file; None means a comma, or a tab for `.tsv`.
+        field: the field of a JSON object that holds the rows.
+
+    Returns:
+        A `Table` of at least one row.
+
+    Raises:
+        UserError: if the file cannot be read; names the file and, where it can, the line.
+        StorageError: if the cache cannot be written.
+    """
+    if path.is_dir():
+        return _read_folder(path, encoding)
+    kind = format_of(path)
+    if field is not None and kind != "json":
+        raise UserError(f"data.field: only JSON files have fields; {path} is {suffix_of(path)}")
+    if kind in ("parquet", "arrow"):
+        return _read_arrow(path, kind)
+    key = [check_text(path, encoding), encoding, kind]
+    if kind == "csv":
+        separator = _separator(path, separator)
+        dataset = _cached([*key, separator], lambda: csv_rows(path, encoding, separator))
+        return Table(str(path), dataset, _by_row(path), untyped=True)
+    if kind == "text":
+        dataset = _cached(key, lambda: text_lines(path, encoding))
+        return Table(str(path), dataset, lambda row: f"{path}:{row + 1}")
+    rows = JsonRows(path, encoding, field)
+    dataset = _cached([*key, suffix_of(path), field], rows.batches)
+    return Table(str(path), dataset, rows.where, mixed=_mixed(dataset))
+
+
+def _mixed(dataset):
+    # `datasets` drops metadata that it does not know, so the file is asked.
+    with pa.memory_map(dataset.cache_files[0]["filename"]) as source:
+        return json.loads(pa.ipc.open_stream(source).schema.metadata[MIXED])
+
+
+def _by_row(path):
+    return lambda row: f"{path} row {row + 1}"
+
+
+def _separator(path, separator):
+    if separator is None:
+        return "\t" if suffix_of(path) == ".tsv" else ","
+    separator = {"\\t": "\t", "tab": "\t"}.get(separator, separator)
+    if len(separator) != 1 or separator in '"\r\n' or not separator.isascii():
+        raise UserError(
+            f'data.separator: expected one ASCII character such as "," or "\\t", received '
+            f"{separator!r}"
+        )
+    return separator
+
+
+def _read_folder(folder, encoding):
+    files = class_files(folder)
+    states = [(str(one), one.stat().st_size, one.stat().st_mtime_ns) for one in files]
+    key = [hashlib.blake2b(repr(states).encode()).hexdigest(), encoding, "folder"]
+    dataset = _cached(key, lambda: _folder_rows(files, encoding))
+    return Table(str(folder), dataset, lambda row: str(files[row]))
+
+
+def _folder_rows(files, encoding):
+    for start in range(0, len(files), 1000):
+        texts, labels = [], []
+        for path in files[start : start + 1000]:
+            try:
+                texts.append(path.read_bytes().decode(encoding or "utf-8-sig").rstrip("\r\n"))
+            except (UnicodeDecodeError, LookupError):
+                check_text(path, encoding)  # raises, and says which byte at which line
+                raise
+            labels.append(path.parent.name)
+        yield pa.record_batch({"text": texts, "label": labels})
+
+
+def _read_arrow(path, kind):
+    try:
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, "blake2b").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    dataset = _cached([digest, kind], lambda: _arrow_rows(path, kind))
+    return Table(str(path), dataset, _by_row(path))
+
+
+def _arrow_rows(path, kind):
+    """Yields the batches of a Parquet or Arrow file; every kind of string becomes plain string."""
+    if not path.stat().st_size:
+        raise UserError(f"{path} is empty")
+    try:
+        schema, batches = _open_parquet(path) if kind == "parquet" else _open_arrow(path)
+        for name in schema.names:
+            if schema.names.count(name) > 1:
+                raise UserError(f"{path}: two columns are called {name!r}; rename one of them")
+        plain = pa.schema([one.with_type(_plain(one.type)) for one in schema], schema.metadata)
+        rows = 0
+        for batch in batches:
+            rows += batch.num_rows
+            yield from pa.Table.from_batches([batch]).cast(plain).to_batches()
+    except (pa.ArrowInvalid, OSError):
+        raise UserError(
+            f"{path}: not a readable {kind.capitalize()} file: cut short, damaged, or of another "
+            "format; write it again"
+        ) from None
+    if not rows:
+        raise UserError(f"{path} has no rows")
+
+
+def _open_parquet(path):
+    from pyarrow.parquet import ParquetFile
+
+    file = ParquetFile(path)
+    return file.schema_arrow, file.iter_batches()
+
+
+def _open_arrow(path):
+    """Opens either of Arrow's two layouts: stream (as `datasets` writes) or file."""
+    source = pa.memory_map(str(path))
+    if source.read(6) == b"ARROW1":
+        file = pa.ipc.open_file(source)
+        return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
+    source.seek(0)
+    stream = pa.ipc.open_stream(source)
+    return stream.schema, iter(stream)
+
+
+def _plain(kind):
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind
+
+
+def _cached(key, batches):
+    """Writes record batches to the cache, unless they are there, and maps the file into memory.
+
+    The key holds a digest of the content, so a changed file is read again and a copy is not.
+    """
+    import datasets
+
+    digest = hashlib.blake2b(repr([VERSION, *key]).encode(), digest_size=16).hexdigest()
+    path = Path(datasets.config.HF_DATASETS_CACHE) / "tfhf" / f"{digest}.arrow"
+    if not path.exists():
+        _write(path, batches())
+    return datasets.Dataset.from_file(str(path))
+
+
+def _write(path, batches):
+    """Writes aside, then renames: a killed process leaves no half file under the final name."""
+    first = next(batches)
+    aside = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
+            writer.write(first)
+            for batch in batches:
+                writer.write(batch)
+        os.replace(aside, path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the data cache {path.parent}: {error.strerror or error}; free space "
+            "there or set HF_DATASETS_CACHE"
+        ) from None
+    finally:
+        if aside.exists():
+            aside.unlink()

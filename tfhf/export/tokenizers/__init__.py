@@ -1,0 +1,28 @@
+"""Hugging Face tokenizers as TensorFlow ops."""
+
+from tfhf.errors import UserError
+
+
+def in_graph(tokenizer):
+    """Builds the TensorFlow form of a tokenizer.
+
+    Args:
+        tokenizer: a `PreTrainedTokenizerFast`.
+
+    Returns:
+        A `tf.Module`, called as `module(texts, text_pairs=None, *, max_length)` on `(B,)` strings
+        and giving what the tokenizer gives, as `(B, T)` int32.
+
+    Raises:
+        UserError: if this kind of tokenizer, or something it does, has no such form.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    kind = type(backend.model).__name__ if backend else "no tokenizer.json"
+    if kind != "WordPiece":
+        raise UserError(
+            f"{type(tokenizer).__name__} cannot be exported: supported are WordPiece tokenizers "
+            f"such as BertTokenizerFast; received {kind}"
+        )
+    from tfhf.export.tokenizers.wordpiece import WordPiece
+
+    return WordPiece(tokenizer)
