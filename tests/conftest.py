@@ -37,14 +37,15 @@ def shared():
 
 
 @pytest.fixture(scope="session")
-def tiny_tokenizer():
+def tiny_tokenizer(tmp_path_factory):
     """A WordPiece tokenizer trained on the toy texts, lower-casing, of 120 entries or fewer."""
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizerFast
 
     trained = BertWordPieceTokenizer(lowercase=True)
     trained.train_from_iterator((row["text"] for row in toy_rows(200)), vocab_size=120)
-    return BertTokenizerFast(tokenizer_object=trained._tokenizer, model_max_length=32)
+    (vocabulary,) = trained.save_model(str(tmp_path_factory.mktemp("vocabulary")))
+    return BertTokenizerFast(vocab_file=vocabulary, do_lower_case=True, model_max_length=32)
 
 
 @pytest.fixture(scope="session")

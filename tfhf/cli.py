@@ -43,9 +43,8 @@ class Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug):
     """Fine-tune, export and serve Hugging Face models with TensorFlow."""
-    # TensorFlow's start-up notes are no news; its errors stay.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # What goes wrong in TensorFlow is raised in Python, too; its own log says it a second time.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def command(function):

@@ -4,7 +4,9 @@ Results (predictions, tables) go to stdout, so that they can be piped; everythin
 """
 
 import contextlib
+import os
 import sys
+import tempfile
 import time
 
 
@@ -40,3 +42,26 @@ class Phases(dict):
         self[name] = round(self.get(name, 0.0) + seconds, 2)
         again = f"  {name:<22}" if talks else ""
         say(f"{again} {seconds:6.1f} s" + (f"  {'; '.join(found)}" if found else ""))
+
+
+@contextlib.contextmanager
+def hushed():
+    """Holds back what C++ libraries write to stderr while they load; shown if the block fails.
+
+    TensorFlow announces its processor features and the absence of a GPU before any log level is
+    read, so the file descriptor itself has to be turned aside.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            aside.seek(0)
+            os.write(2, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -61,18 +61,21 @@ def export(model, *, to=None, rows=None):
     if to is None or not rows:
         raise UserError("export: a model that is no run needs to=FOLDER and rows=[texts]")
     with phases("exporting") as found:
-        published = publish(to, model, rows)
+        dataset = data.from_rows(rows, model.task.serving_roles)
+        results = prediction.Pipeline(model, raw=False).results(dataset)
+        published = publish(to, model, dataset, results)
         found.append(published.line())
     return published.path
 
 
-def publish(folder, model, rows):
+def publish(folder, model, dataset, results):
     """Proves and publishes the next version of a served model.
 
     Args:
         folder: holds the numbered versions.
         model: a `tfhf.Model`.
-        rows: a list of texts or dictionaries, or a `datasets.Dataset`; the first 256 are compared.
+        dataset: a `datasets.Dataset` with the task's serving roles; 256 rows are compared.
+        results: name → array, what the model answered to these rows.
 
     Returns:
         Published.
@@ -80,14 +83,12 @@ def publish(folder, model, rows):
     from tfhf.export import saved_model
 
     task = model.task
-    dataset = data.from_rows(rows, task.serving_roles)
-    dataset = dataset.select(range(min(ROWS, len(dataset))))
     about = {"task": task.name(), "config": task.model_config()}
     facts = saved_model.publish(
         model,
         folder,
-        rows={role: dataset[role][:] for role in task.serving_roles},
-        expected=prediction.Pipeline(model, raw=False).results(dataset),
+        rows={role: dataset[role][:ROWS] for role in task.serving_roles},
+        expected={name: values[:ROWS] for name, values in results.items()},
         about=json.dumps(about, indent=2),
     )
     return Published(Path(facts["path"]), facts)

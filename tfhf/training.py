@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tfhf import evaluation, exporting, models, preparation, reporting
-from tfhf.console import Phases, say
+from tfhf.console import Phases, hushed, say
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
 from tfhf.run import Run
@@ -39,8 +39,11 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
         run.write("data.json", preparation.describe(prepared, stores))
         for note in prepared.notes:
             say(f"  note: {note}")
-        with phases("loading TensorFlow"):
+        with phases("loading TensorFlow"), hushed():
+            import tensorflow  # noqa: F401
+
             from tfhf.learning import strategy as strategies
+            from tfhf.learning.scoring import Scorer
 
             strategy = strategy or strategies.choose()
         run.update("environment.json", {"strategy": strategies.describe(strategy)})
@@ -49,12 +52,13 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
             found.append(line)
         run.update("data.json", {"load_line": line, "parameters": model.backbone.count_params()})
         with phases("training", talks=True):
-            best = _fit(run, model, checked.train, prepared, stores, monitor)
+            scorer = Scorer(model, checked.train.batch_size)
+            best = _fit(run, model, scorer, checked.train, prepared, stores, monitor)
         with phases("evaluating"):
-            _evaluate(run, model, checked.train, prepared, stores, best)
+            scores = _evaluate(run, scorer, prepared, stores, best)
         with phases("exporting") as found:
-            published = exporting.publish(run.exports, model, prepared.splits["validation"])
-            found.append(published.line())
+            rows = prepared.splits["validation"]
+            found.append(exporting.publish(run.exports, model, rows, scores.results).line())
     finally:
         shutil.rmtree(run.folder / "tokens", ignore_errors=True)
     with phases("reporting"):
@@ -115,12 +119,11 @@ def _load(settings, prepared, store, strategy):
     return model, report.line()
 
 
-def _fit(run, model, settings, prepared, stores, monitor):
+def _fit(run, model, scorer, settings, prepared, stores, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
     from tfhf.data import batches
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
-    from tfhf.learning.scoring import Scorer
 
     store, plan = stores["train"], {"batch_size": settings.batch_size, "seed": settings.seed}
     steps = -(-store.features // settings.batch_size)
@@ -130,7 +133,6 @@ def _fit(run, model, settings, prepared, stores, monitor):
         run.log(row)
         events.write(row)
 
-    scorer = Scorer(model, settings.batch_size)
     progress = Progress(
         log, store.lengths, plan, steps=steps, epochs=settings.epochs, every=settings.log_every
     )
@@ -152,17 +154,16 @@ def _fit(run, model, settings, prepared, stores, monitor):
     return {"monitor": monitor, "best_epoch": validation.best_epoch}
 
 
-def _evaluate(run, model, settings, prepared, stores, best):
-    """Metrics and predictions of validation, and of test where there is one."""
-    from tfhf.learning.scoring import Scorer
-
-    scorer = Scorer(model, settings.batch_size)
+def _evaluate(run, scorer, prepared, stores, best):
+    """Metrics and predictions of validation and test; returns validation's Scores."""
     run.write("metrics.json", best)
+    found = {}
     for split in ("validation", "test"):
         if split in stores:
             dataset = prepared.splits[split]
-            values, scores = evaluation.measure(scorer, stores[split], dataset)
-            evaluation.record(run, split, values, scores, dataset, prepared.task)
+            values, found[split] = evaluation.measure(scorer, stores[split], dataset)
+            evaluation.record(run, split, values, found[split], dataset, prepared.task)
+    return found["validation"]
 
 
 def default_folder(recipe, checked):

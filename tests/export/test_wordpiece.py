@@ -94,7 +94,7 @@ def test_added_tokens_and_split_special_tokens(vocabulary):
     assert_equal_ids(in_graph(tokenizer), tokenizer, HARD, max_length=64)
 
     tokenizer = BertTokenizerFast(vocabulary)
-    tokens = ["<Film>", "a+b (c)", "\\d", "über\n", "[", "東"]
+    tokens = ["<Film>", "a+b (c)", "\\d", "\U0010fffdü\n", "[", "東"]
     tokenizer.add_tokens(
         [AddedToken(token, normalized=False, lstrip=True, rstrip=True) for token in tokens[:4]]
     )

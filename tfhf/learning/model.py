@@ -41,16 +41,21 @@ class Model(tf_keras.Model):
         inputs = {name: value for name, value in inputs.items() if name != "feature"}
         return self.task.forward(self.backbone, inputs, bool(training))
 
-    def compile(self, optimizer="rmsprop", loss=None, metrics=None, **kwargs):
+    def compile(
+        self, optimizer="rmsprop", loss=None, metrics=None, weighted_metrics=None, **kwargs
+    ):
         """Keras' compile; without a loss the task's own is used.
 
         Args:
             optimizer: as in Keras; `tfhf.AdamW` is the fast one.
             loss: a Keras loss between targets and logits, in place of the task's.
-            metrics: Keras metrics between targets and logits.
+            metrics, weighted_metrics: lists of Keras metrics between targets and logits; both
+                are weighted.
             **kwargs: passed on to Keras.
         """
-        super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
+        # Batches are filled up with rows of weight 0, which unweighted metrics would count.
+        weighted = [*(metrics or ()), *(weighted_metrics or ())]
+        super().compile(optimizer=optimizer, weighted_metrics=weighted, **kwargs)
         # What a step returns is already the same on every replica; Keras would add it up.
         self.distribute_reduction_method = "first"
         self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
@@ -100,7 +105,8 @@ class Model(tf_keras.Model):
         def add(step, total, count, sums):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
             with tf.GradientTape() as tape:
-                more, labels, _ = self._sums(*part, training=True)
+                more, labels, outputs = self._sums(*part, training=True)
+            self._update_metrics(part[1], outputs, part[2])
             gradients = [tf.convert_to_tensor(g) for g in tape.gradient(more, variables)]
             sums = [a + b for a, b in zip(sums, gradients, strict=True)]
             return step + 1, total + more, count + labels, sums

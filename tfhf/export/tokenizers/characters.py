@@ -81,7 +81,8 @@ def read_characters(backend, alphabet, specials):
     symbol_of = np.array([SPACE, UNKNOWN, first_isolated], np.int32)[kinds]
     symbol_of[[ord(char) for char in symbols]] = list(symbols.values())
     meaning = np.where(normalized < 0, -1, symbol_of[normalized])
-    *sentinels, spare = _private_characters(meaning, alphabet, len(specials) + 1)
+    taken = alphabet.union(*specials)
+    *sentinels, spare = _private_characters(meaning, taken, len(specials) + 1)
     for text, sentinel in zip(specials, sentinels, strict=True):
         meaning[ord(sentinel)] = [special_symbols[text]] + [-1] * (_WIDTH - 1)
     return Characters(
@@ -144,19 +145,20 @@ def _code_points(text):
     return np.frombuffer(text.encode("utf-32-le"), np.int32)
 
 
-def _private_characters(meaning, alphabet, count):
-    """The last private-use characters that all mean the same and that no vocabulary entry uses."""
+def _private_characters(meaning, taken, count):
+    """The last private-use characters that all mean the same and are not taken."""
     last = _CODE_POINTS - 3
     found = [
         chr(code_point)
-        for code_point in range(last, last - count - len(alphabet), -1)
-        if chr(code_point) not in alphabet and (meaning[code_point] == meaning[last]).all()
+        for code_point in range(last, last - count - len(taken), -1)
+        if chr(code_point) not in taken and (meaning[code_point] == meaning[last]).all()
     ]
     return found[:count]
 
 
 def _paged(meaning):
     """Shares equal results and equal pages: `pages`, `rows`, `outputs`."""
+    # Four symbols of 16 bits: room for 65,534, more than the alphabet of any vocabulary we know.
     packed = (meaning + 1).astype(np.uint64) @ (1 << 16 * np.arange(_WIDTH, dtype=np.uint64))
     _, example, row_of = np.unique(packed, return_index=True, return_inverse=True)
     rows, pages = np.unique(row_of.reshape(-1, PAGE), axis=0, return_inverse=True)
