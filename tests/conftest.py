@@ -1,6 +1,7 @@
 """Shared fixtures: tiny data, a tokenizer trained on them, and a tiny checkpoint."""
 
 import os
+import string
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -38,23 +39,27 @@ def shared():
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(tmp_path_factory):
-    """A WordPiece tokenizer trained on the toy texts, lower-casing, of 120 entries or fewer."""
-    from tokenizers import BertWordPieceTokenizer
+    """A lower-casing WordPiece tokenizer: the words of the toy texts, and every letter and digit."""
     from transformers import BertTokenizerFast
 
-    trained = BertWordPieceTokenizer(lowercase=True)
-    trained.train_from_iterator((row["text"] for row in toy_rows(200)), vocab_size=120)
-    (vocabulary,) = trained.save_model(str(tmp_path_factory.mktemp("vocabulary")))
-    return BertTokenizerFast(vocab_file=vocabulary, do_lower_case=True, model_max_length=32)
+    phrases = " ".join(phrase for phrases in WORDS.values() for phrase in phrases)
+    characters = string.ascii_lowercase + string.digits
+    pieces = [*phrases.lower().split(), "number", *characters, *(f"##{c}" for c in characters)]
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "?", "!", *pieces]
+    path = tmp_path_factory.mktemp("tokenizer") / "vocab.txt"
+    path.write_text("\n".join(dict.fromkeys(entries)), encoding="utf-8")
+    return BertTokenizerFast(str(path), model_max_length=32)
 
 
 @pytest.fixture(scope="session")
 def tiny_bert_folder(tiny_tokenizer, tmp_path_factory):
     """A checkpoint as PyTorch writes it: one layer of width 16, without a trained head."""
+    import tf_keras
     from transformers import BertConfig, TFBertModel
 
     from tfhf import models
 
+    tf_keras.utils.set_random_seed(0)
     config = BertConfig(
         vocab_size=len(tiny_tokenizer),
         hidden_size=16,
@@ -103,3 +108,20 @@ def toy_run(toy_recipe, tmp_path_factory):
     from tfhf import training
 
     return training.train(toy_recipe, out=tmp_path_factory.mktemp("runs") / "toy")
+
+
+@pytest.fixture
+def proven_here(monkeypatch):
+    """Exports prove themselves in this process: starting TensorFlow afresh takes seconds, and
+    `toy_run` does it already."""
+    import tensorflow as tf
+
+    from tfhf.export import verification
+
+    def verify(folder, rows, expected, *, tolerance=1e-5):
+        serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+        found = serve(**{role: tf.constant(texts) for role, texts in rows.items()})
+        found = {name: value.numpy() for name, value in found.items()}
+        return verification.compare(found, expected, tolerance)
+
+    monkeypatch.setattr(verification, "verify", verify)

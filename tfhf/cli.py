@@ -1,7 +1,6 @@
 """The command line. Every command imports what it uses in its body, so `--help` is instant."""
 
 import functools
-import json
 import os
 
 import click
@@ -85,10 +84,10 @@ def train(recipe, overrides, out, overwrite, dry_run):
 @click.option("--split", help="train, validation or test (default: test where there is one).")
 def evaluate(model, recipe, split):
     """Measure a run or a model; prints the metrics as JSON."""
-    from tfhf import evaluation
+    from tfhf import evaluation, storage
 
     values = evaluation.evaluate(model, recipe=recipe, split=split)
-    click.echo(json.dumps(values, indent=2, ensure_ascii=False))
+    click.echo(storage.to_json(values, indent=2))
 
 
 @command

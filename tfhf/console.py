@@ -44,6 +44,12 @@ class Phases(dict):
         say(f"{again} {seconds:6.1f} s" + (f"  {'; '.join(found)}" if found else ""))
 
 
+def load_tensorflow():
+    """Imports TensorFlow without its announcements; what follows imports it for nothing."""
+    with hushed():
+        import tensorflow  # noqa: F401
+
+
 @contextlib.contextmanager
 def hushed():
     """Holds back what C++ libraries write to stderr while they load; shown if the block fails.

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tfhf import models, preparation
-from tfhf.console import Phases
+from tfhf.console import Phases, load_tensorflow
 from tfhf.errors import UserError
 from tfhf.recipe import Recipe
 from tfhf.run import Run, is_run
@@ -40,6 +40,7 @@ def evaluate(model, *, recipe=None, split=None, overrides=()):
     with tempfile.TemporaryDirectory() as scratch:
         stores = preparation.tokenize(prepared, Path(scratch), phases)
         with phases("loading the model"):
+            load_tensorflow()
             from tfhf.learning.scoring import Scorer
             from tfhf.pieces import trained
 

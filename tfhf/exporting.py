@@ -68,6 +68,17 @@ def export(model, *, to=None, rows=None):
     return published.path
 
 
+def obstacles(task):
+    """Why models of a task's tokenizer cannot be exported, a line each; empty where they can."""
+    from tfhf.export import tokenizers
+
+    try:
+        tokenizers.check_kind(task.processor)
+    except UserError as error:
+        return [f"no export: {error}"]
+    return []
+
+
 def publish(folder, model, dataset, results):
     """Proves and publishes the next version of a served model.
 

@@ -4,6 +4,7 @@ import tempfile
 import weakref
 
 from tfhf import models, tasks
+from tfhf.console import load_tensorflow
 
 
 def load_model(
@@ -43,6 +44,7 @@ def load_model(
 
 def trained(source, task):
     """A checkpoint's weights under a task's head, as a `tfhf.Model`."""
+    load_tensorflow()
     from tfhf.learning.model import Model
 
     backbone, report = models.load_backbone(source, task.auto_class, **task.model_config())

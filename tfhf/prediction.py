@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tfhf import data, models, storage, tasks
+from tfhf.console import load_tensorflow
 from tfhf.data.tokens import TokenStore
 from tfhf.errors import UserError
 from tfhf.run import Run, is_run
@@ -139,6 +140,7 @@ class Servable:
     """
 
     def __init__(self, folder, batch_size=32):
+        load_tensorflow()
         import tensorflow as tf
         from transformers import PretrainedConfig
 

@@ -70,15 +70,8 @@ class Run:
             StorageError: if the folder cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            if not is_run(folder):
-                raise UserError(f"--out: {folder} exists and is no run; name another folder")
-            if not overwrite:
-                raise UserError(
-                    f"--out: {folder} already holds a run; name another folder, "
-                    "or replace it with --overwrite"
-                )
-            _clear(folder)
+        check_vacant(folder, overwrite)
+        _clear(folder)
         storage.write_text(folder / "recipe.yaml", recipe.to_yaml())
         storage.write_json(folder / "environment.json", environment.describe())
         return cls(folder)
@@ -118,7 +111,7 @@ class Run:
         """Appends a row to log.jsonl."""
         path = self.folder / "log.jsonl"
         with storage.storing(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(storage.to_json(row) + "\n")
 
     def write(self, name, value):
         """Writes a JSON file of the run; see `storage.write_json`."""
@@ -137,7 +130,7 @@ class Run:
 
     def write_predictions(self, split, rows):
         """Writes predictions/<split>.jsonl, one JSON object per row."""
-        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        lines = [storage.to_json(row) for row in rows]
         storage.write_text(self.folder / "predictions" / f"{split}.jsonl", "\n".join(lines) + "\n")
 
     def __repr__(self):
@@ -147,6 +140,24 @@ class Run:
 def is_run(folder):
     """Whether a folder is a run: it holds a recipe and the environment of a training."""
     return all((Path(folder) / name).is_file() for name in ("recipe.yaml", "environment.json"))
+
+
+def check_vacant(folder, overwrite=False):
+    """Makes sure that a run may be written into a folder; changes nothing.
+
+    Raises:
+        UserError: if there is something already, and `overwrite` is off or it is no run.
+    """
+    folder = Path(folder)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not is_run(folder):
+        raise UserError(f"--out: {folder} exists and is no run; name another folder")
+    if not overwrite:
+        raise UserError(
+            f"--out: {folder} already holds a run; name another folder, "
+            "or replace it with --overwrite"
+        )
 
 
 def _clear(folder):

@@ -6,6 +6,7 @@ was killed, never meets half of one.
 
 import contextlib
 import json
+import math
 import os
 from pathlib import Path
 
@@ -41,8 +42,23 @@ def write_text(path, text):
 
 
 def write_json(path, value):
-    """Writes a JSON file, indented, non-ASCII text kept readable; see `write_text`."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Writes a JSON file, indented; see `write_text` and `to_json`."""
+    write_text(path, to_json(value, indent=2) + "\n")
+
+
+def to_json(value, indent=None):
+    """JSON text, non-ASCII kept readable; an undefined number (NaN, infinity) becomes null."""
+    return json.dumps(_defined(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _defined(value):
+    if isinstance(value, dict):
+        return {key: _defined(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def read_json(path):

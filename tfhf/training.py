@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 from tfhf import evaluation, exporting, models, preparation, reporting
-from tfhf.console import Phases, hushed, say
+from tfhf.console import Phases, load_tensorflow, say
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
-from tfhf.run import Run
+from tfhf.run import Run, check_vacant
 
 
 def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
@@ -30,18 +30,20 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
         StorageError: if the run's folder cannot be written.
     """
     checked = Recipe.load(recipe, overrides)
+    folder = out or default_folder(recipe, checked)
+    check_vacant(folder, overwrite)
     phases = Phases()
     prepared = preparation.prepare(checked, phases)
     monitor = _monitor(checked.train.monitor, prepared.task)
-    run = Run.create(out or default_folder(recipe, checked), checked, overwrite)
+    prepared.notes.extend(exporting.obstacles(prepared.task))
+    for note in prepared.notes:
+        say(f"  note: {note}")
+    run = Run.create(folder, checked, overwrite)
     try:
         stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
         run.write("data.json", preparation.describe(prepared, stores))
-        for note in prepared.notes:
-            say(f"  note: {note}")
-        with phases("loading TensorFlow"), hushed():
-            import tensorflow  # noqa: F401
-
+        with phases("loading TensorFlow"):
+            load_tensorflow()
             from tfhf.learning import strategy as strategies
             from tfhf.learning.scoring import Scorer
 
@@ -56,9 +58,10 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
             best = _fit(run, model, scorer, checked.train, prepared, stores, monitor)
         with phases("evaluating"):
             scores = _evaluate(run, scorer, prepared, stores, best)
-        with phases("exporting") as found:
-            rows = prepared.splits["validation"]
-            found.append(exporting.publish(run.exports, model, rows, scores.results).line())
+        if not exporting.obstacles(prepared.task):
+            with phases("exporting") as found:
+                rows = prepared.splits["validation"]
+                found.append(exporting.publish(run.exports, model, rows, scores.results).line())
     finally:
         shutil.rmtree(run.folder / "tokens", ignore_errors=True)
     with phases("reporting"):

@@ -242,3 +242,20 @@ def test_real_data(shared, name, sizes, feature):
     assert [len(rows) for rows in loaded.splits.values()] == sizes
     assert {str(rows.features["label"]) for rows in loaded.splits.values()} == {str(feature)}
     assert loaded.notes == []
+
+
+def test_keys_of_the_other_kind_of_source_are_refused(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("text,label\na,b\nc,d\n")
+    kinds = {"text": Text(), "label": Label()}
+    with pytest.raises(UserError) as caught:
+        load(kinds, files={"train": str(file)}, revision="main")
+    assert str(caught.value) == (
+        "data.revision: is for data sets of the Hub, and these are files; leave it out; "
+        "received 'main'"
+    )
+    with pytest.raises(UserError) as caught:
+        load(kinds, path="user/set", separator=";")
+    assert str(caught.value) == (
+        "data.separator: is for files of your own; leave it out; received ';'"
+    )

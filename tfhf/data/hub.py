@@ -15,7 +15,6 @@ _UNREACHABLE = {
     "ConnectError",
     "MaxRetryError",
     "LocalEntryNotFoundError",
-    "HfHubHTTPError",
 }
 
 
@@ -40,7 +39,7 @@ def read_hub(path, name=None, revision=None):
     try:
         validate_repo_id(path)
         with _without_retry_warnings():
-            loaded = datasets.load_dataset(path, name, revision=revision)
+            loaded, notes = _load(path, name, revision)
     except HFValidationError:
         raise UserError(
             f"data.path: {path!r} is no file, no folder, and no dataset id of the Hub"
@@ -48,7 +47,7 @@ def read_hub(path, name=None, revision=None):
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise _explain(error, path, name, revision) from error
     source = path if name is None else f"{path} {name}"
-    tables, notes = {}, []
+    tables = {}
     for split in STEMS:
         found = _split_called(split, [one for one in loaded if len(loaded[one])])
         if found is None:
@@ -59,6 +58,39 @@ def read_hub(path, name=None, revision=None):
     if "train" not in tables:
         raise UserError(f"data.path: {source} has no train split; found {list(loaded)}")
     return tables, notes
+
+
+def _load(path, name, revision):
+    """The splits and notes: from the Hub, or from the cache where the Hub cannot be reached."""
+    import datasets
+    from huggingface_hub import HfApi, constants, errors
+    from requests import exceptions as network
+
+    try:
+        # `load_dataset` alone would ask six times, over 23 seconds, before it gave up.
+        HfApi().dataset_info(path, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except errors.OfflineModeIsEnabled:
+        pass  # `load_dataset` asks nobody then, and takes its cache
+    except (network.ConnectionError, network.Timeout):
+        cached = _cached(path, name)
+        if cached is None:
+            raise
+        return cached, [f"data.path: the Hub cannot be reached; the newest {path} in the cache"]
+    return datasets.load_dataset(path, name, revision=revision), []
+
+
+def _cached(path, name):
+    """The newest copy in the cache of `datasets`, or None."""
+    import datasets
+
+    switch = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = True
+    try:
+        return datasets.load_dataset(path, name)
+    except (datasets.exceptions.DatasetsError, OSError, ValueError):
+        return None
+    finally:
+        datasets.config.HF_HUB_OFFLINE = switch
 
 
 @contextmanager
@@ -119,6 +151,15 @@ def _explain(error, path, name, revision):
             f"data.path: no dataset {path} on the Hub, or it is private; check the name, or log in "
             "with `hf auth login`"
         )
+    answers = [getattr(one, "response", None) for one in _chain(error)]
+    status = next((one.status_code for one in answers if one is not None), None)
+    if status == 401:
+        return UserError(
+            "data.path: the Hub does not accept your token: log in again with `hf auth login`, or "
+            "mend HF_TOKEN"
+        )
+    if status is not None:
+        return UserError(f"data.path: the Hub answered {status} for {path}; try again later")
     last = str(list(_chain(error))[-1]).strip().splitlines() or [names[-1]]
     reason = re.sub(r"\?\S+|hf_\w+", "…", last[0])  # no signed address, no token
     return UserError(f"data.path: {path} cannot be loaded: {reason}")
@@ -127,4 +168,4 @@ def _explain(error, path, name, revision):
 def _chain(error):
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -226,12 +226,22 @@ def _read_splits(path, name, revision, files, reading):
     """Split → list of `Table`, and notes."""
     if files is None and path is None:
         raise UserError("data: nothing to read; set data.path, or data.train and other files")
-    if files is None and not is_local(str(path)):
+    local = files is not None or is_local(str(path))
+    _check_used(reading if not local else {"name": name, "revision": revision}, local)
+    if not local:
         tables, notes = read_hub(str(path), name, revision)
         return {split: [table] for split, table in tables.items()}, notes
     found = path_files(str(path)) if files is None else split_files(files)
     tables = {split: [read_table(one, **reading) for one in found[split]] for split in found}
     return tables, []
+
+
+def _check_used(unused, local):
+    """Refuses keys that this source has no use for, rather than passing over them."""
+    for key, value in unused.items():
+        if value is not None:
+            wanted = "data sets of the Hub, and these are files" if local else "files of your own"
+            raise UserError(f"data.{key}: is for {wanted}; leave it out; received {value!r}")
 
 
 def _check_same_roles(splits):

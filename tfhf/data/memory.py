@@ -1,7 +1,7 @@
 """Rows that are in memory already: texts to predict on, and datasets a Keras user brings along."""
 
 from tfhf.data.columns import Label, Text
-from tfhf.data.labels import Labels, encode
+from tfhf.data.labels import Labels
 from tfhf.data.loading import check_rows
 from tfhf.data.rows import Rows
 from tfhf.data.tables import Table

@@ -60,7 +60,7 @@ class Progress(tf_keras.callbacks.Callback):
 
     def _log(self, last_of_epoch):
         losses = np.array([float(loss) for loss in self.losses])
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(self.model.optimizer.learning_rate.numpy())
         if not np.isfinite(losses).all():
             self.bar.close()
             bad = int(np.argmin(np.isfinite(losses)))
@@ -153,8 +153,9 @@ class Validation(tf_keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         values = self.evaluate()
-        step = int(self.model.optimizer.iterations)
-        self.log({"step": step, "epoch": epoch + 1, "validation": values})
+        step = int(self.model.optimizer.iterations.numpy())
+        numbers = {name: v for name, v in values.items() if not isinstance(v, dict)}
+        self.log({"step": step, "epoch": epoch + 1, "validation": numbers})
         value = values[self.monitor]
         improved = metrics.better(self.monitor, value, self.best)
         if improved or self.best_epoch == 0:

@@ -159,7 +159,8 @@ def _fetch(name, revision):
     from requests import exceptions as network
 
     try:
-        info = huggingface_hub.HfApi().model_info(name, revision=revision)
+        timeout = huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT
+        info = huggingface_hub.HfApi().model_info(name, revision=revision, timeout=timeout)
         files = _wanted([file.rfilename for file in info.siblings or []], name)
         folder = huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=files)
     except errors.GatedRepoError as error:
@@ -186,6 +187,11 @@ def _fetch(name, revision):
         folder = _cached(name, revision, error)
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
+        if status == 401:
+            raise UserError(
+                "model: the Hub does not accept your token: log in again with `hf auth login`, or"
+                " mend HF_TOKEN"
+            ) from error
         raise UserError(f"model: the Hub answered {status} for {name}; try again later") from error
     return Source(Path(folder), name, Path(folder).name)
 

@@ -16,6 +16,18 @@ def in_graph(tokenizer):
     Raises:
         UserError: if this kind of tokenizer, or something it does, has no such form.
     """
+    check_kind(tokenizer)
+    from tfhf.export.tokenizers.wordpiece import WordPiece
+
+    return WordPiece(tokenizer)
+
+
+def check_kind(tokenizer):
+    """Refuses at once, without TensorFlow, a kind of tokenizer that has no form in ops.
+
+    Raises:
+        UserError: if the tokenizer is of another kind.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     kind = type(backend.model).__name__ if backend else "no tokenizer.json"
     if kind != "WordPiece":
@@ -23,6 +35,3 @@ def in_graph(tokenizer):
             f"{type(tokenizer).__name__} cannot be exported: supported are WordPiece tokenizers "
             f"such as BertTokenizerFast; received {kind}"
         )
-    from tfhf.export.tokenizers.wordpiece import WordPiece
-
-    return WordPiece(tokenizer)
