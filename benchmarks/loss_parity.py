@@ -4,8 +4,8 @@
     pytorch/bin/python benchmarks/loss_parity.py compare FOLDER          # torch + transformers
 
 `record` writes, per case, the start model (which PyTorch opens), every batch and tfhf's losses;
-`compare` repeats the steps with PyTorch's model, AdamW, clipping and schedule. DATA holds the folders
-`sst2`, `stsb` and `go_emotions`, each with a train file.
+`compare` repeats the steps with PyTorch's model, AdamW, clipping and schedule. DATA holds the
+folders `sst2`, `stsb` and `go_emotions`, each with a train file.
 """
 
 import json

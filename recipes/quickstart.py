@@ -19,13 +19,13 @@ def main(folder="runs/quickstart-keras", model="minilm", rows=None, epochs=3):
     # 1. Data: three CSV files with the columns text and intent.
     files = {split: str(path) for split, path in supportdesk.write(folder / "data").items()}
     data = datasets.load_dataset("csv", data_files=files)
+    labels = sorted(set(data["train"]["intent"]))
     if rows:
         data = {split: part.select(range(rows)) for split, part in data.items()}
-    labels = sorted(set(data["train"]["intent"]))
 
     # 2. Model: a Keras model around the pretrained weights, with a new head.
     tf_keras.utils.set_random_seed(42)
-    model = tfhf.load_model(model, labels=labels, max_length=32)
+    model = tfhf.load_model(model, labels=labels, max_length=48)
 
     # 3. Batches of like lengths, tokenized once, read by TensorFlow alone.
     columns = {"text": "text", "label": "intent"}
@@ -33,9 +33,11 @@ def main(folder="runs/quickstart-keras", model="minilm", rows=None, epochs=3):
     validation = tfhf.to_tf_dataset(data["validation"], model, columns=columns)
     test = tfhf.to_tf_dataset(data["test"], model, columns=columns)
 
-    # 4. Compile and fit, as always.
-    rate = tfhf.warmup_schedule("linear", peak=2e-4, steps=epochs * len(train))
-    model.compile(optimizer=tfhf.AdamW(rate), metrics=["accuracy"])
+    # 4. Compile and fit, as always. The metrics are weighted: the rows that fill up the last
+    #    batch have weight 0.
+    steps = epochs * len(train)
+    rate = tfhf.warmup_schedule("linear", peak=2e-4, steps=steps, warmup_steps=steps // 10)
+    model.compile(optimizer=tfhf.AdamW(rate), weighted_metrics=["accuracy"])
     model.fit(train, validation_data=validation, epochs=epochs)
     print(model.evaluate(test, return_dict=True))
 

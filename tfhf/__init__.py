@@ -9,8 +9,8 @@ import os
 
 __version__ = "0.1.0"
 
-# transformers' TensorFlow classes are built on Keras 2 (tf-keras). TensorFlow reads this switch when
-# `tf.keras` is first used, so it has to be set before anything of TensorFlow is.
+# transformers' TensorFlow classes are built on Keras 2 (tf-keras). TensorFlow reads this switch
+# when `tf.keras` is first used, so it has to be set before anything of TensorFlow is.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 _HOME = {

@@ -2,39 +2,38 @@
 
 import functools
 import os
+import traceback
 
 import click
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, redacted
 
 
 class Commands(click.Group):
     """The group of commands, with the exit codes of DESIGN: one line for what the user can mend."""
 
     def invoke(self, context):
-        debug = context.params.get("debug")
         try:
             return super().invoke(context)
-        except UserError as error:
-            if debug:
-                raise
-            click.echo(f"tfhf: {error}", err=True)
-            context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("tfhf: stopped", err=True)
             context.exit(130)
         except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            if debug:
-                raise
-            last = str(error).strip().splitlines() or [""]
-            click.echo(
-                f"tfhf: this is a bug in tfhf: {type(error).__name__}: {last[-1]} "
-                "(tfhf --debug shows where)",
-                err=True,
-            )
-            context.exit(1)
+            if context.params["debug"]:
+                click.echo(redacted(traceback.format_exc()), err=True, nl=False)
+            click.echo(redacted(_line(error)), err=True)
+            context.exit(getattr(error, "exit_code", 1))
+
+
+def _line(error):
+    """What went wrong in one line: a mistake as it is worded, anything else as the bug it is."""
+    if isinstance(error, UserError):
+        return f"tfhf: {error}"
+    last = str(error).strip().splitlines() or [""]
+    name = type(error).__name__
+    return f"tfhf: this is a bug in tfhf: {name}: {last[-1]} (tfhf --debug shows where)"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -149,7 +148,7 @@ def recipes(action, name):
         return
     if Path(source.name).exists():
         raise UserError(f"recipes copy: {source.name} exists here already")
-    storage.write_text(source.name, text)
+    storage.write(source.name, text)
     click.echo(source.name)
 
 
@@ -190,5 +189,3 @@ def _scores_text(metrics):
             shown = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
             lines.append(f"{split:<11} {shown}")
     return "\n".join(lines)
-
-

@@ -1,6 +1,6 @@
 """What the verbs say while they work: plain lines on stderr, and the seconds each phase took.
 
-Results (predictions, tables) go to stdout, so that they can be piped; everything here goes to stderr.
+Results (predictions, tables) go to stdout, so that they can be piped; all of this goes to stderr.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, processor, memory. Reads the system; imports none of the libraries."""
+"""What a run ran on: versions, processor, memory; read without importing the libraries."""
 
 import datetime
 import os

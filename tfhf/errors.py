@@ -5,6 +5,9 @@ value received. Anything else that is raised is a bug of tfhf and keeps its trac
 """
 
 import difflib
+import re
+
+ACCESS_TOKEN = re.compile(r"hf_[A-Za-z0-9]{20,}")
 
 
 class UserError(Exception):
@@ -37,3 +40,8 @@ def did_you_mean(word, choices):
     """
     near = difflib.get_close_matches(str(word), [str(choice) for choice in choices], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def redacted(text):
+    """Text without access tokens of the Hub: nothing tfhf prints or writes holds one."""
+    return ACCESS_TOKEN.sub("hf_(removed)", text)

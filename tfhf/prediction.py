@@ -215,7 +215,7 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None):
     answers = (answering.task.decode(results, index, row) for index, row in enumerate(dataset))
     rows = [before | answer for before, answer in zip(kept, answers, strict=True)]
     if output:
-        storage.write_text(output, _as_csv(rows) if suffix == ".csv" else _as_lines(rows))
+        storage.write(output, _as_csv(rows) if suffix == ".csv" else _as_lines(rows))
     else:
         print(_as_lines(rows) if file else _as_text(rows), end="")
 

@@ -1,16 +1,16 @@
 """Run: what came out. The folder that one training writes and every later command takes.
 
-    recipe.yaml        the recipe, every value written out
-    environment.json   versions, devices, seconds per phase
-    data.json          rows, labels and token lengths per split, notes about the data
-    log.jsonl          one row per logged step and per validated epoch
-    metrics.json       {"validation": {"loss": …, "accuracy": …}, "test": {…}}
-    predictions/       <split>.jsonl: roles, expected, label, score, probabilities
-    model/             config, tokenizer, model.safetensors (PyTorch opens it too)
-    export/<name>/<version>/   the SavedModel for TensorFlow Serving
-    report.html  plots/*.png  README.md (model card)
-    tensorboard/       event files
-    tokens/            the token store, while the training runs
+recipe.yaml        the recipe, every value written out
+environment.json   versions, devices, seconds per phase
+data.json          rows, labels and token lengths per split, notes about the data
+log.jsonl          one row per logged step and per validated epoch
+metrics.json       {"validation": {"loss": …, "accuracy": …}, "test": {…}}
+predictions/       <split>.jsonl: roles, expected, label, score, probabilities
+model/             config, tokenizer, model.safetensors (PyTorch opens it too)
+export/<name>/<version>/   the SavedModel for TensorFlow Serving
+report.html  plots/*.png  README.md (model card)
+tensorboard/       event files
+tokens/            the token store, while the training runs
 """
 
 import json
@@ -72,7 +72,7 @@ class Run:
         folder = Path(folder)
         check_vacant(folder, overwrite)
         _clear(folder)
-        storage.write_text(folder / "recipe.yaml", recipe.to_yaml())
+        storage.write(folder / "recipe.yaml", recipe.to_yaml())
         storage.write_json(folder / "environment.json", environment.describe())
         return cls(folder)
 
@@ -122,7 +122,7 @@ class Run:
         self.write(name, storage.read_json(self.folder / name) | value)
 
     def predictions(self, split):
-        """The rows of predictions/<split>.jsonl, a list of dictionaries; empty where there is none."""
+        """The rows of predictions/<split>.jsonl, as dictionaries; empty where there is none."""
         path = self.folder / "predictions" / f"{split}.jsonl"
         if not path.exists():
             return []
@@ -131,7 +131,7 @@ class Run:
     def write_predictions(self, split, rows):
         """Writes predictions/<split>.jsonl, one JSON object per row."""
         lines = [storage.to_json(row) for row in rows]
-        storage.write_text(self.folder / "predictions" / f"{split}.jsonl", "\n".join(lines) + "\n")
+        storage.write(self.folder / "predictions" / f"{split}.jsonl", "\n".join(lines) + "\n")
 
     def __repr__(self):
         return f"Run({str(self.folder)!r})"

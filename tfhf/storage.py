@@ -10,7 +10,7 @@ import math
 import os
 from pathlib import Path
 
-from tfhf.errors import StorageError
+from tfhf.errors import StorageError, redacted
 
 
 @contextlib.contextmanager
@@ -23,27 +23,29 @@ def storing(path):
         raise StorageError(f"cannot write {path}: {reason}") from error
 
 
-def write_text(path, text):
-    """Writes a text file (UTF-8) by renaming a finished copy into place.
+def write(path, content):
+    """Writes a file by renaming a finished copy into place.
 
     Args:
         path: where the file shall be; its folder is made if absent.
-        text: the whole content.
+        content: bytes, or text, which is written as UTF-8 and without access tokens of the Hub.
 
     Raises:
         StorageError: if the system refuses (no space, no permission).
     """
+    if isinstance(content, str):
+        content = redacted(content).encode("utf-8", errors="replace")
     path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8")
+        aside.write_bytes(content)
         os.replace(aside, path)
 
 
 def write_json(path, value):
-    """Writes a JSON file, indented; see `write_text` and `to_json`."""
-    write_text(path, to_json(value, indent=2) + "\n")
+    """Writes a JSON file, indented; see `write` and `to_json`."""
+    write(path, to_json(value, indent=2) + "\n")
 
 
 def to_json(value, indent=None):

@@ -74,8 +74,10 @@ def _monitor(name, task):
     """The metric that picks the best epoch; checked before an epoch is spent on it."""
     known = ("loss", *task.metric_names)
     if name is not None and name not in known:
-        hint = did_you_mean(name, known)
-        raise UserError(f"train.monitor: unknown metric {name!r}{hint}; metrics: {', '.join(known)}")
+        raise UserError(
+            f"train.monitor: unknown metric {name!r}{did_you_mean(name, known)}; "
+            f"metrics: {', '.join(known)}"
+        )
     return name or task.monitor
 
 

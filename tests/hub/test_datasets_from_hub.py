@@ -3,7 +3,17 @@
 import json
 
 from tests.conftest import toy_rows
+from tests.hub.conftest import TOKEN
 from tests.hub.server import COMMIT
+
+ABSENT = (
+    "tfhf: data.path: no dataset acme/absent on the Hub, or it is private; check the name, or log"
+    " in with `hf auth login`"
+)
+GATED = (
+    "tfhf: data.path: acme/gated is gated; ask for access on its page on the Hub, then log in with"
+    " `hf auth login`"
+)
 
 LOAD = """
 import json, sys
@@ -21,9 +31,8 @@ for options in json.loads(sys.argv[1]):
 
 def dry_run(path, *overrides):
     """`tfhf train --dry-run` on a dataset of the Hub."""
-    train = ["data.train=null", "data.validation=null", "data.test=null"]
-    columns = "data.columns={text: text, label: label}"
-    return ["train", "quickstart", "--dry-run", *train, f"data.path={path}", columns, *overrides]
+    data = [f"data.path={path}", "data.name=null", "data.columns={text: text, label: label}"]
+    return ["train", "text_classification/sst2", "--dry-run", *data, *overrides]
 
 
 def test_rows_of_json_lines_and_of_parquet(client):
@@ -47,27 +56,63 @@ def test_rows_of_json_lines_and_of_parquet(client):
 
 
 def test_one_line_for_each_way_to_fail(client):
-    wrong = ["acme/absent", "acme/gated", "acme/broken", "acme/tables"]
-    commands = [dry_run(path) for path in wrong]
-    commands += [dry_run("acme/reviews", "data.revision=v9"), dry_run("acme/tables", "data.name=lon")]
+    commands = [dry_run(f"acme/{name}") for name in ("absent", "gated", "broken", "tables")]
+    commands += [dry_run("acme/tables", "data.name=lon")]
+    commands += [dry_run("acme/reviews", "data.revision=v9")]
     assert client.refusals(commands) == [
+        ABSENT,
+        GATED,
+        "tfhf: data.path: the Hub answered 500 for acme/broken; try again later",
+        "tfhf: data.name: acme/tables has the configurations ['short', 'long']; none was given",
+        "tfhf: data.name: acme/tables has the configurations ['short', 'long']; received 'lon'; did"
+        " you mean 'long'?",
+        "tfhf: data.revision: acme/reviews has no revision 'v9' on the Hub",
     ]
 
 
 def test_without_a_token_and_with_a_wrong_one(client):
     commands = [dry_run("acme/absent"), dry_run("acme/gated")]
-    assert client.refusals(commands, HF_TOKEN="") == [
-    ]
+    assert client.refusals(commands, HF_TOKEN="") == [ABSENT, GATED]
     assert client.refusals([dry_run("acme/reviews")], HF_TOKEN="hf_wrong") == [
+        "tfhf: data.path: the Hub does not accept your token: log in again with `hf auth login`,"
+        " or mend HF_TOKEN"
     ]
 
 
 def test_out_of_reach(client):
-    (online,) = client.python(LOAD, '[{"path": "acme/reviews"}]')
+    wanted = '[{"path": "acme/reviews"}]'
+    ((splits, notes),) = client.python(LOAD, wanted)
     client.hub.close()
-    (again,) = client.python(LOAD, '[{"path": "acme/reviews"}]')
-    assert again == online
-    assert client.refusals([dry_run("acme/other")]) == [
+    note = "data.path: the Hub cannot be reached; took the newest acme/reviews in the cache"
+    assert client.python(LOAD, wanted) == [[splits, [note, *notes]]]
+    assert client.python(LOAD, wanted, HF_HUB_OFFLINE="1") == [[splits, notes]]
+    commands = [dry_run("acme/other")]
+    assert client.refusals(commands) == [
+        "tfhf: data.path: the Hub cannot be reached for acme/other; check the network, or name"
+        " files"
     ]
-    assert client.refusals([dry_run("acme/other")], HF_HUB_OFFLINE="1") == [
+    assert client.refusals(commands, HF_HUB_OFFLINE="1") == [
+        "tfhf: data.path: acme/other is not in the cache, and the Hub is switched off"
+        " (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE); switch it on or name files"
     ]
+
+
+def test_train_from_a_model_and_a_dataset_of_the_hub(client):
+    overrides = [
+        "model=acme/bert",
+        "data.path=acme/reviews",
+        "data.name=null",
+        "data.columns={text: text, label: label}",
+        "options.max_length=24",
+        "train.epochs=1",
+        "train.batch_size=8",
+    ]
+    command = ["-m", "tfhf", "train", "text_classification/sst2", *overrides, "--out", "run"]
+    found = client.run(*command)
+    assert found.returncode == 0, found.stderr
+    run = client.folder / "run"
+    assert set(json.loads((run / "metrics.json").read_text())) >= {"validation", "test"}
+    assert (run / "model/model.safetensors").is_file()
+    assert (run / "export/run/1/saved_model.pb").is_file()
+    token = TOKEN.encode()
+    assert not [file for file in run.rglob("*") if file.is_file() and token in file.read_bytes()]

@@ -24,9 +24,7 @@ from tfhf.run import Run
 def toy(tiny_bert_folder):
     """A model without dropout, and its training rows."""
     tf_keras.utils.set_random_seed(1)
-    model = pieces.load_model(
-        str(tiny_bert_folder), labels=["negative", "positive"], max_length=24
-    )
+    model = pieces.load_model(str(tiny_bert_folder), labels=["negative", "positive"], max_length=24)
     for layer in model.submodules:
         if isinstance(layer, tf_keras.layers.Dropout):
             layer.rate = 0.0
@@ -135,9 +133,7 @@ def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
     recipe |= {"model": str(folder)}
-    subprocess.run(
-        [sys.executable, "-c", STRATEGY, json.dumps(recipe), str(tmp_path)], check=True
-    )
+    subprocess.run([sys.executable, "-c", STRATEGY, json.dumps(recipe), str(tmp_path)], check=True)
     one, two = (Run(tmp_path / name) for name in ("one", "two"))
     assert losses(two) == pytest.approx(losses(one), rel=1e-5)
     assert two.metrics["test"]["loss"] == pytest.approx(one.metrics["test"]["loss"], rel=1e-4)

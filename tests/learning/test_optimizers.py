@@ -46,7 +46,7 @@ def test_equals_pytorch_over_fifty_steps(clip, scale):
     variables = [tf.Variable(w) for w in start]
     optimizer = AdamW(RATE, weight_decay=DECAY, global_clipnorm=clip, exclude=[variables[1]])
     for grads in gradients:
-        optimizer.apply_gradients([(tf.constant(g), v) for g, v in zip(grads, variables, strict=True)])
+        optimizer.apply_gradients(zip(map(tf.constant, grads), variables, strict=True))
     expected = pytorch_adamw(start, gradients, [True, False], clip)
     for variable, value in zip(variables, expected, strict=True):
         np.testing.assert_allclose(variable.numpy(), value, rtol=2e-5, atol=2e-6)

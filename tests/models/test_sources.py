@@ -1,20 +1,13 @@
-"""Where models come from: the embedded default, folders, and the Hub (a server stands in)."""
+"""Where models come from: the embedded default and folders. The Hub: tests/hub."""
 
 import hashlib
-import http.server
 import json
-import os
-import subprocess
 import sys
-import threading
 
 import pytest
 
 from tfhf.errors import UserError
 from tfhf.models import Source, load_config, load_tokenizer, resolve, sources
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-TOKEN = "hf_" + "secret" * 6
 
 
 def refusal(*args):
@@ -114,154 +107,3 @@ def test_tokenizer_reads_only_its_own_folder(bert, tokenizer, tmp_path):
     assert found("good film").input_ids == [2, 4]
     found.save_pretrained(tmp_path / "again")
     assert "passwd" not in (tmp_path / "again" / "tokenizer_config.json").read_text()
-
-
-class Hub(http.server.ThreadingHTTPServer):
-    """Stands in for the Hub: `models` maps ids to folders; `paths` keeps what was asked."""
-
-    def __init__(self, models):
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.models, self.paths = models, []
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    """The Hub's answers to: what is in this model at this revision; send this file."""
-
-    def do_GET(self):
-        self.server.paths.append(self.path)
-        parts = self.path.strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
-            name, revision = "/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main"
-            if name == "some/gated":
-                return self.send(403, {"X-Error-Code": "GatedRepo"})
-            if name == "some/broken":
-                return self.send(500)
-            if name not in self.server.models:
-                return self.send(404, {"X-Error-Code": "RepoNotFound"})
-            if revision not in ("main", COMMIT, COMMIT[:8]):
-                return self.send(404, {"X-Error-Code": "RevisionNotFound"})
-            files = [{"rfilename": name} for name in os.listdir(self.server.models[name])]
-            about = {"id": name, "sha": COMMIT, "siblings": files}
-            return self.send(200, body=json.dumps(about).encode())
-        if parts[1] == "closed":
-            return self.send(403, {"X-Error-Code": "GatedRepo"})
-        body = (self.server.models["/".join(parts[:2])] / parts[4]).read_bytes()
-        return self.send(200, {"ETag": f'"{parts[4]}"', "X-Repo-Commit": COMMIT}, body)
-
-    do_HEAD = do_GET
-
-    def send(self, status, headers=None, body=b""):
-        self.send_response(status)
-        for key, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
-ASK = """
-import json, sys
-from tfhf.errors import UserError
-from tfhf.models import resolve
-for name, revision in json.loads(sys.argv[1]):
-    try:
-        source = resolve(name, revision)
-        files = sorted(path.name for path in source.folder.iterdir())
-        print(json.dumps([source.name, source.revision, files]))
-    except UserError as error:
-        print(json.dumps(str(error)))
-"""
-
-
-def ask(questions, address, home, offline="0"):
-    """Resolves names in a process of its own, since the Hub's address is read at import."""
-    result = subprocess.run(
-        [sys.executable, "-c", ASK, json.dumps(questions)],
-        env={
-            **os.environ,
-            "HF_ENDPOINT": address,
-            "HF_HOME": str(home),
-            "HF_HUB_OFFLINE": offline,
-            "HF_TOKEN": TOKEN,
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert TOKEN not in result.stdout + result.stderr
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-@pytest.fixture
-def hub(bert, tokenizer, tmp_path):
-    tokenizer.save_pretrained(bert)
-    for stranger in ("pytorch_model.bin", "modeling_evil.py", "tf_model.h5", "README.md"):
-        (bert / stranger).write_bytes(b"not to be fetched")
-    pickled = tmp_path / "pickled"
-    pickled.mkdir()
-    (pickled / "pytorch_model.bin").write_bytes(b"pickle")
-    with Hub({"some/bert": bert, "some/closed": bert, "some/pickled": pickled}) as server:
-        yield server
-        server.shutdown()
-
-
-def test_the_hub(hub, tmp_path):
-    questions = [
-        ("some/bert", None),
-        ("some/bert", COMMIT[:8]),
-        ("some/bert", "v9"),
-        ("some/absent", None),
-        ("minilmm", None),
-        ("some/gated", None),
-        ("some/broken", None),
-        ("some/closed", None),
-        ("some/pickled", None),
-    ]
-    answers = ask(questions, hub.address, tmp_path / "home")
-    files = [
-        "config.json",
-        "model.safetensors",
-        "special_tokens_map.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ]
-    assert answers[:8] == [
-        ["some/bert", COMMIT, files],
-        ["some/bert", COMMIT, files],
-        "model: some/bert has no revision 'v9' on the Hub",
-        "model: 'some/absent' is no folder, and no model on the Hub that you may read",
-        "model: 'minilmm' is no folder, and no model on the Hub that you may read;"
-        " did you mean 'minilm'?",
-        "model: some/gated is gated: ask for access on its Hub page, then log in with"
-        " `hf auth login` or set HF_TOKEN",
-        "model: the Hub answered 500 for some/broken; try again later",
-        "model: some/closed is gated: ask for access on its Hub page, then log in with"
-        " `hf auth login` or set HF_TOKEN",
-    ]
-    assert answers[8].startswith("model: some/pickled has only pytorch_model.bin, which needs")
-    assert not [path for path in hub.paths if path.endswith((".bin", ".py", ".h5"))]
-
-
-def test_the_hub_out_of_reach(hub, tmp_path):
-    home = tmp_path / "home"
-    (online,) = ask([("some/bert", None)], hub.address, home)
-    assert online[:2] == ["some/bert", COMMIT]
-    hub.shutdown()
-    hub.server_close()
-    questions = [("some/bert", None), ("some/other", None)]
-    assert ask(questions, hub.address, home) == [
-        online,
-        "model: the Hub cannot be reached, and some/other is not in the cache: connect, or give a"
-        " folder",
-    ]
-    assert ask(questions, hub.address, home, offline="1") == [
-        online,
-        "model: the Hub is switched off (HF_HUB_OFFLINE), and some/other is not in the cache:"
-        " connect, or give a folder",
-    ]

@@ -75,7 +75,8 @@ def _load(path, name, revision):
         cached = _cached(path, name)
         if cached is None:
             raise
-        return cached, [f"data.path: the Hub cannot be reached; the newest {path} in the cache"]
+        note = f"data.path: the Hub cannot be reached; took the newest {path} in the cache"
+        return cached, [note]
     return datasets.load_dataset(path, name, revision=revision), []
 
 

@@ -37,20 +37,6 @@ class Labels:
         problem = "multi_label" if hasattr(feature, "feature") else "single_label"
         return cls(problem, list(names), _numbers_or_names(names))
 
-    @classmethod
-    def of(cls, feature):
-        """The labels that a typed column, such as a trained model's, stands for."""
-        import datasets
-
-        inner = getattr(feature, "feature", feature)
-        if not isinstance(inner, datasets.ClassLabel):
-            return cls("regression")
-        names = inner.names
-        ids = {name: number for number, name in enumerate(names)}
-        # A column of numbers counts classes; one of texts names them.
-        ids |= {str(number): number for number in range(len(names)) if str(number) not in ids}
-        return cls("multi_label" if inner is not feature else "single_label", names, ids)
-
     def feature(self):
         """The `datasets` feature of the encoded column."""
         import datasets

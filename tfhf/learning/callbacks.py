@@ -65,11 +65,7 @@ class Progress(tf_keras.callbacks.Callback):
             self.bar.close()
             bad = int(np.argmin(np.isfinite(losses)))
             step = self.done - len(losses) + bad + 1
-            value = "NaN" if math.isnan(losses[bad]) else "infinite"
-            raise Diverged(
-                f"loss became {value} at step {step} (learning rate {rate:.3g}); "
-                "lower train.learning_rate or raise train.warmup_ratio"
-            )
+            raise _diverged("loss", losses[bad], f"at step {step} (learning rate {rate:.3g})")
         now = time.perf_counter()
         row = {
             "step": self.done,
@@ -85,6 +81,13 @@ class Progress(tf_keras.callbacks.Callback):
         self.losses.clear()
         self.tokens[:] = 0
         self.since = now
+
+
+def _diverged(what, value, when):
+    value = "NaN" if math.isnan(value) else "infinite"
+    return Diverged(
+        f"{what} became {value} {when}; lower train.learning_rate or raise train.warmup_ratio"
+    )
 
 
 class _Bar:
@@ -153,6 +156,8 @@ class Validation(tf_keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         values = self.evaluate()
+        if not math.isfinite(values["loss"]):
+            raise _diverged("validation loss", values["loss"], f"after epoch {epoch + 1}")
         step = int(self.model.optimizer.iterations.numpy())
         numbers = {name: v for name, v in values.items() if not isinstance(v, dict)}
         self.log({"step": step, "epoch": epoch + 1, "validation": numbers})

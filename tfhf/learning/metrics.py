@@ -16,7 +16,7 @@ def _info(description, kind):
 
 
 class Classes(evaluate.Metric):
-    """One class per example: accuracy, macro, micro and per-class precision, recall, F1, and MCC."""
+    """One class per example: accuracy, MCC, and precision, recall, F1: macro, micro, per class."""
 
     def __init__(self, labels, **kwargs):
         super().__init__(keep_in_memory=True, **kwargs)

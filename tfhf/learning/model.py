@@ -15,9 +15,9 @@ class Model(tf_keras.Model):
     Args:
         backbone: a TensorFlow model of transformers with the task's head.
         task: a `tfhf.tasks.base.Task`.
-        accumulate: slices into which each batch is cut, forward and backward in turn, before the one
-            update. The update equals that of the whole batch; the memory for activations is that
-            of a slice.
+        accumulate: slices into which each batch is cut; they run forward and backward in turn,
+            before the one update. The update equals that of the whole batch; the memory for
+            activations is that of a slice.
     """
 
     def __init__(self, backbone, task, *, accumulate=1, **kwargs):

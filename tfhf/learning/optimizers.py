@@ -1,7 +1,7 @@
 """AdamW as PyTorch defines it, on TensorFlow's fused Adam kernel.
 
-tf-keras' AdamW builds each update from a dozen small operations; one `ResourceApplyAdam` per variable
-does the same arithmetic in one pass over memory.
+tf-keras' AdamW builds each update from a dozen small operations; one `ResourceApplyAdam` per
+variable does the same arithmetic in one pass over memory.
 """
 
 import tensorflow as tf
@@ -134,7 +134,7 @@ def undecayed(model):
 
 
 def _normalises(layer):
-    """Keras' own normalisation layers, and the families' own (TFT5LayerNorm, TFMistralRMSNorm …)."""
+    """Keras' normalisation layers, and the families' own (TFT5LayerNorm, TFMistralRMSNorm …)."""
     return any(
         kind.__name__.endswith(("Norm", "Normalization", "LayerNormalization"))
         for kind in type(layer).__mro__

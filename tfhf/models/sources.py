@@ -155,12 +155,13 @@ def _sha256(path):
 def _fetch(name, revision):
     """Brings a Hub model's config, tokenizer and weights into the cache, at one commit."""
     import huggingface_hub
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
     from requests import exceptions as network
 
     try:
-        timeout = huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT
-        info = huggingface_hub.HfApi().model_info(name, revision=revision, timeout=timeout)
+        info = huggingface_hub.HfApi().model_info(
+            name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+        )
         files = _wanted([file.rfilename for file in info.siblings or []], name)
         folder = huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=files)
     except errors.GatedRepoError as error:

@@ -7,6 +7,7 @@ Everything it says is computed from the run; what is not known is said to be unk
 import re
 from pathlib import Path
 
+from tfhf import storage
 from tfhf.reporting.findings import (
     METRICS,
     calibration,
@@ -16,10 +17,9 @@ from tfhf.reporting.findings import (
     metric_name,
     per_class,
 )
-from tfhf.reporting.record import number, read, save, section
+from tfhf.reporting.record import number, read, section
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-BASE_MODELS = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 HUB_TASKS = (
     "feature-extraction",
     "fill-mask",
@@ -77,7 +77,7 @@ def write_card(run_folder):
         _code(record.recipe_text or "# not recorded", "yaml"),
     ]
     path = record.folder / "README.md"
-    save(path, f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n")
+    storage.write(path, f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n")
     return path
 
 
@@ -273,9 +273,11 @@ def _hub_task(record):
 
 
 def _base_model(record):
+    from tfhf.models.sources import MINILM, MINILM_HUB
+
     model = record.recipe.get("model")
-    if model in BASE_MODELS:
-        return BASE_MODELS[model]
+    if model == MINILM:
+        return MINILM_HUB[0]
     return model if _is_hub_id(model) else None
 
 

@@ -6,6 +6,7 @@ import shlex
 from datetime import datetime
 from pathlib import Path
 
+from tfhf import storage
 from tfhf.reporting import plots
 from tfhf.reporting.findings import (
     class_names,
@@ -20,7 +21,7 @@ from tfhf.reporting.findings import (
     mistakes,
     per_class,
 )
-from tfhf.reporting.record import SPLITS, number, read, save, section
+from tfhf.reporting.record import SPLITS, number, read, section
 
 MOST_PAIRS = 15
 
@@ -45,12 +46,12 @@ def write_report(run_folder):
     record = read(run_folder)
     drawn = plots.draw(record)
     for plot in drawn:
-        save(record.folder / "plots" / f"{plot.name}.png", plot.light)
+        storage.write(record.folder / "plots" / f"{plot.name}.png", plot.light)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(breakable=_breakable, embed=_embed, figure=_figure, seconds=_seconds)
     template = environment.from_string(Path(__file__).with_name("page.html").read_text("utf-8"))
     path = record.folder / "report.html"
-    save(path, template.render(_contents(record, drawn)))
+    storage.write(path, template.render(_contents(record, drawn)))
     return path
 
 

@@ -6,16 +6,14 @@ cannot be read is an empty value and a line in `Record.notes`.
 
 import json
 import math
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfhf.errors import StorageError, UserError
+from tfhf.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 RESULT_KEYS = ("expected", "label", "score", "probabilities")
 LONGEST_TEXT = 600  # characters of an example that a report keeps
-ACCESS_TOKEN = re.compile(r"hf_[A-Za-z0-9]{20,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,31 +148,6 @@ def read(run_folder):
         config=_read_json(folder / "model" / "config.json", notes),
         notes=notes,
     )
-
-
-def save(path, content):
-    """Writes a file of the report, aside first so that no half page is ever seen.
-
-    Args:
-        path: where to write; missing parent folders are made.
-        content: bytes, or text, from which access tokens of the Hub are removed.
-
-    Raises:
-        StorageError: if the file cannot be written.
-    """
-    if isinstance(content, str):
-        text = ACCESS_TOKEN.sub("hf_(removed)", content)
-        content = text.encode("utf-8", errors="replace")  # a lone surrogate has no UTF-8 form
-    aside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write the report: {error.strerror}; free space or change the permissions of "
-            f"the run folder, received {str(path)!r}"
-        ) from error
 
 
 def _read_recipe(path, notes):

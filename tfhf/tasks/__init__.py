@@ -31,11 +31,9 @@ def get(name):
         hint = did_you_mean(name, names())
         raise UserError(f"task: unknown task {name!r}{hint}; tasks: {', '.join(names())}")
     module = importlib.import_module(f"{__name__}.{name}")
-    (task,) = (
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
-    )
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    own = [one for one in classes if issubclass(one, Task) and one.__module__ == module.__name__]
+    (task,) = own
     return task
 
 

@@ -194,9 +194,7 @@ class TextClassification(Task):
             label = [name for name, value in named.items() if value >= self.threshold]
         return {"label": label, "score": score, "probabilities": named}
 
-    def present(
-        self, results, index, row, top_k=1, threshold=0.0, function_to_apply=None
-    ):
+    def present(self, results, index, row, top_k=1, threshold=0.0, function_to_apply=None):
         """Labels and scores as transformers' pipeline gives them.
 
         Args:

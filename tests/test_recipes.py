@@ -1,0 +1,79 @@
+"""Every shipped recipe trains on toy data that fit its columns; every script's `main` runs."""
+
+import json
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.conftest import toy_rows
+from tfhf import recipe, training
+from tfhf.cli import main
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+SCRIPTS = sorted(FOLDER.rglob("*.py"))
+MULTI_LABEL = {"text_classification/go_emotions"}  # a recipe does not say so: the data do
+
+
+def write_toy_file(name, columns, path):
+    """18 rows with the columns of a recipe, labelled as its data are: 16 train, 2 validate."""
+    rows = []
+    for index, toy in enumerate(toy_rows(18)):
+        label = toy["label"]
+        if recipe.Recipe.load(name).options["problem"] == "regression":
+            label = index / 4
+        elif name in MULTI_LABEL:
+            label = [label, "neutral"] if index % 3 else []
+        values = {"text": toy["text"], "text_pair": "the other text", "label": label}
+        rows.append({column: values[role] for role, column in columns.items()})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", recipe.shipped())
+def test_recipe_trains_two_steps(name, tiny_bert_folder, tmp_path):
+    columns = recipe.Recipe.load(name).data.columns
+    overrides = {
+        "data.train": str(write_toy_file(name, columns, tmp_path / "toy.jsonl")),
+        "model": str(tiny_bert_folder),
+        "options.max_length": 16,
+        "train.epochs": 1,
+        "train.batch_size": 8,
+        "train.log_every": 1,
+    }
+    run = training.train(name, out=tmp_path / "run", overrides=overrides)
+    log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log if "loss" in row] == [1, 2]
+    assert run.metrics["best_epoch"] == 1
+
+
+def commands(text):
+    """The `tfhf` commands in a recipe's comments; what follows three blanks explains them."""
+    comments = "\n".join(re.findall(r"^# ?(.*)$", text, flags=re.MULTILINE))
+    for line in comments.replace("\\\n", " ").splitlines():
+        if line.startswith("  tfhf "):
+            yield shlex.split(re.split(r"(?<=\S) {3,}(?!\S+=|')", line.strip())[0])[1:]
+
+
+@pytest.mark.parametrize("name", recipe.shipped())
+def test_commands_in_the_header_are_right(name):
+    found = list(commands(recipe.find(name).read_text(encoding="utf-8")))
+    assert found
+    for verb, *arguments in found:
+        assert verb == "train"
+        assert arguments[0] == name
+        checked = CliRunner().invoke(main, ["check", *arguments])
+        assert checked.exit_code == 0, checked.output
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
+def test_script(script, tiny_bert_folder, tmp_path):
+    model = runpy.run_path(str(script))["main"](
+        folder=tmp_path, model=str(tiny_bert_folder), rows=40, epochs=1
+    )
+    assert model.task.labels
+    assert (tmp_path / "model/model.safetensors").is_file()
+    assert list(tmp_path.glob("export/*/1/saved_model.pb"))
