@@ -13,7 +13,7 @@ import tfhf
 from tfhf.data import supportdesk
 
 
-def main(folder="runs/quickstart-keras", model="minilm", rows=None, epochs=3):
+def main(folder="runs/quickstart-keras", model="minilm", max_length=48, rows=None, epochs=3):
     folder = Path(folder)
 
     # 1. Data: three CSV files with the columns text and intent.
@@ -25,7 +25,7 @@ def main(folder="runs/quickstart-keras", model="minilm", rows=None, epochs=3):
 
     # 2. Model: a Keras model around the pretrained weights, with a new head.
     tf_keras.utils.set_random_seed(42)
-    model = tfhf.load_model(model, labels=labels, max_length=48)
+    model = tfhf.load_model(model, labels=labels, max_length=max_length)
 
     # 3. Batches of like lengths, tokenized once, read by TensorFlow alone.
     columns = {"text": "text", "label": "intent"}
@@ -33,11 +33,10 @@ def main(folder="runs/quickstart-keras", model="minilm", rows=None, epochs=3):
     validation = tfhf.to_tf_dataset(data["validation"], model, columns=columns)
     test = tfhf.to_tf_dataset(data["test"], model, columns=columns)
 
-    # 4. Compile and fit, as always. The metrics are weighted: the rows that fill up the last
-    #    batch have weight 0.
+    # 4. Compile and fit, as always.
     steps = epochs * len(train)
     rate = tfhf.warmup_schedule("linear", peak=2e-4, steps=steps, warmup_steps=steps // 10)
-    model.compile(optimizer=tfhf.AdamW(rate), weighted_metrics=["accuracy"])
+    model.compile(optimizer=tfhf.AdamW(rate), metrics=["accuracy"])
     model.fit(train, validation_data=validation, epochs=epochs)
     print(model.evaluate(test, return_dict=True))
 

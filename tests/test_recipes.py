@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import toy_rows
-from tfhf import recipe, training
+from tfhf import exporting, recipe, training
 from tfhf.cli import main
 
 FOLDER = Path(__file__).parents[1] / "recipes"
@@ -33,8 +33,16 @@ def write_toy_file(name, columns, path):
     return path
 
 
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "export"])
+def with_export(request, monkeypatch):
+    """Whether the runs export, which takes a fresh process each: only the slow tests do."""
+    if not request.param:
+        monkeypatch.setattr(exporting, "obstacles", lambda task: ["left out by the test"])
+    return request.param
+
+
 @pytest.mark.parametrize("name", recipe.shipped())
-def test_recipe_trains_two_steps(name, tiny_bert_folder, tmp_path):
+def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path):
     columns = recipe.Recipe.load(name).data.columns
     overrides = {
         "data.train": str(write_toy_file(name, columns, tmp_path / "toy.jsonl")),
@@ -48,6 +56,8 @@ def test_recipe_trains_two_steps(name, tiny_bert_folder, tmp_path):
     log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log if "loss" in row] == [1, 2]
     assert run.metrics["best_epoch"] == 1
+    assert (run.folder / "report.html").is_file()
+    assert list(run.folder.glob("export/*/1/saved_model.pb")) or not with_export
 
 
 def commands(text):
@@ -72,7 +82,7 @@ def test_commands_in_the_header_are_right(name):
 @pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
 def test_script(script, tiny_bert_folder, tmp_path):
     model = runpy.run_path(str(script))["main"](
-        folder=tmp_path, model=str(tiny_bert_folder), rows=40, epochs=1
+        folder=tmp_path, model=str(tiny_bert_folder), max_length=24, rows=40, epochs=1
     )
     assert model.task.labels
     assert (tmp_path / "model/model.safetensors").is_file()

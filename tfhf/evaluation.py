@@ -64,15 +64,14 @@ def measure(scorer, store, dataset):
         The metrics (name → value, `loss` first), and the Scores.
     """
     task = scorer.model.task
-    scores = scorer(store)
-    targets = {name: dataset[name][:] for name in task.targets}
-    return {"loss": scores.loss} | task.score(targets, scores.results), scores
+    scores = scorer(store, "evaluate")
+    return {"loss": scores.loss} | task.score(dataset, scores.results), scores
 
 
 def record(run, split, values, scores, dataset, task):
     """Writes a split's metrics and predictions into a run."""
     run.update("metrics.json", {split: values})
-    expected = task.expected(dataset[:])
+    expected = task.expected(dataset)
     run.write_predictions(
         split,
         (

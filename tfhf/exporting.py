@@ -61,9 +61,7 @@ def export(model, *, to=None, rows=None):
     if to is None or not rows:
         raise UserError("export: a model that is no run needs to=FOLDER and rows=[texts]")
     with phases("exporting") as found:
-        dataset = data.from_rows(rows, model.task.serving_roles)
-        results = prediction.Pipeline(model, raw=False).results(dataset)
-        published = publish(to, model, dataset, results)
+        published = publish(to, model, rows)
         found.append(published.line())
     return published.path
 
@@ -79,14 +77,13 @@ def obstacles(task):
     return []
 
 
-def publish(folder, model, dataset, results):
+def publish(folder, model, rows):
     """Proves and publishes the next version of a served model.
 
     Args:
         folder: holds the numbered versions.
         model: a `tfhf.Model`.
-        dataset: a `datasets.Dataset` with the task's serving roles; 256 rows are compared.
-        results: name → array, what the model answered to these rows.
+        rows: a list of texts or dictionaries, or a `datasets.Dataset`; the first 256 are compared.
 
     Returns:
         Published.
@@ -94,12 +91,14 @@ def publish(folder, model, dataset, results):
     from tfhf.export import saved_model
 
     task = model.task
+    dataset = data.from_rows(rows, task.serving_roles)
+    dataset = dataset.select(range(min(ROWS, len(dataset))))
     about = {"task": task.name(), "config": task.model_config()}
     facts = saved_model.publish(
         model,
         folder,
-        rows={role: dataset[role][:ROWS] for role in task.serving_roles},
-        expected={name: values[:ROWS] for name, values in results.items()},
+        rows={role: dataset[role][:] for role in task.serving_roles},
+        expected=prediction.Pipeline(model, raw=False).results(dataset),
         about=json.dumps(about, indent=2),
     )
     return Published(Path(facts["path"]), facts)

@@ -126,7 +126,7 @@ class Pipeline:
             return {}
         with tempfile.TemporaryDirectory() as scratch:
             store = TokenStore.build(dataset, self.task, f"{scratch}/tokens")
-            return self._scorer(store).results
+            return self._scorer(store, "predict").results
 
 
 class Servable:

@@ -126,7 +126,8 @@ class Run:
         path = self.folder / "predictions" / f"{split}.jsonl"
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        with path.open(encoding="utf-8") as file:  # splitlines() would split at U+2028, too
+            return [json.loads(line) for line in file]
 
     def write_predictions(self, split, rows):
         """Writes predictions/<split>.jsonl, one JSON object per row."""

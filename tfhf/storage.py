@@ -39,8 +39,12 @@ def write(path, content):
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        os.replace(aside, path)
+        try:
+            aside.write_bytes(content)
+            os.replace(aside, path)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path, value):

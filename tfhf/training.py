@@ -57,15 +57,16 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
             scorer = Scorer(model, checked.train.batch_size)
             best = _fit(run, model, scorer, checked.train, prepared, stores, monitor)
         with phases("evaluating"):
-            scores = _evaluate(run, scorer, prepared, stores, best)
+            _evaluate(run, scorer, prepared, stores, best)
         if not exporting.obstacles(prepared.task):
             with phases("exporting") as found:
-                rows = prepared.splits["validation"]
-                found.append(exporting.publish(run.exports, model, rows, scores.results).line())
+                published = exporting.publish(run.exports, model, prepared.splits["validation"])
+                found.append(published.line())
     finally:
         shutil.rmtree(run.folder / "tokens", ignore_errors=True)
     with phases("reporting"):
-        run.update("environment.json", {"phases": phases, "seconds": sum(phases.values())})
+        seconds = round(sum(phases.values()), 2)
+        run.update("environment.json", {"phases": phases, "seconds": seconds})
         reporting.report(run)
     return run
 
@@ -160,15 +161,13 @@ def _fit(run, model, scorer, settings, prepared, stores, monitor):
 
 
 def _evaluate(run, scorer, prepared, stores, best):
-    """Metrics and predictions of validation and test; returns validation's Scores."""
+    """Metrics and predictions of validation, and of test where there is one."""
     run.write("metrics.json", best)
-    found = {}
     for split in ("validation", "test"):
         if split in stores:
             dataset = prepared.splits[split]
-            values, found[split] = evaluation.measure(scorer, stores[split], dataset)
-            evaluation.record(run, split, values, found[split], dataset, prepared.task)
-    return found["validation"]
+            values, scores = evaluation.measure(scorer, stores[split], dataset)
+            evaluation.record(run, split, values, scores, dataset, prepared.task)
 
 
 def default_folder(recipe, checked):

@@ -9,6 +9,14 @@ from tfhf.errors import UserError
 
 KINDS = {"text": Text(), "text_pair": Text(optional=True), "label": Label()}
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["no", "yes"])})
+TEXT_MISSING = (
+    "the dataset: 1 of 2 rows has no text in column 'text' (first: row 2 of the dataset); "
+    "write a text or remove them"
+)
+COLUMN_MISSING = (
+    "the dataset: column 'text' not found; expected columns ['text', 'label'], "
+    "found columns ['words', 'label']; set data.columns"
+)
 
 
 def test_texts_and_dictionaries_are_rows():
@@ -61,10 +69,10 @@ def test_conform_renames_and_gives_labels_the_tasks_numbers():
     [
         (
             {"text": ["a", "b"], "label": ["yes", "maybe"]},
-            "row 2 of the dataset: 'maybe' is none of the labels no, yes",
+            "row 2 of the dataset: unknown label 'maybe'; the labels are ['no', 'yes']",
         ),
-        ({"text": ["a", None], "label": ["yes", "no"]}, "row 2 of the dataset: text is missing"),
-        ({"words": ["a"], "label": ["yes"]}, "column 'text' not found"),
+        ({"text": ["a", None], "label": ["yes", "no"]}, TEXT_MISSING),
+        ({"words": ["a"], "label": ["yes"]}, COLUMN_MISSING),
     ],
 )
 def test_conform_names_the_row(columns, line):

@@ -93,7 +93,7 @@ def test_no_labels_at_all_give_no_nan(toy, tmp_path):
     model, rows = toy
     store = TokenStore.build(rows.remove_columns("label"), model.task, tmp_path / "store")
     assert "label" not in store.names
-    inputs, _, weights = batches.assembler(store, model.task)(tf.constant([-1, 0], tf.int64), 0)
+    inputs, _, weights = batches.assembler(store, model.task, "predict")(tf.constant([-1, 0], tf.int64), 0)
     assert weights.numpy().tolist() == [0.0, 1.0]
     assert inputs["attention_mask"].numpy().sum() > 0
     data = (inputs, tf.constant([0, 1]), tf.zeros(2))

@@ -92,7 +92,7 @@ def training_dataset(store, task, *, batch_size, seed, epochs, first_epoch=0):
     import tensorflow as tf
 
     lengths = tf.constant(store.lengths)
-    assemble = assembler(store, task, seed=seed)
+    assemble = assembler(store, task, "train", seed=seed)
 
     def batches_of(epoch):
         rows = order(lengths, batch_size=batch_size, seed=seed, epoch=epoch)
@@ -117,7 +117,7 @@ def shuffled_dataset(store, task, *, batch_size, seed):
     import tensorflow as tf
 
     passes = tf.Variable(-1, dtype=tf.int64, trainable=False)
-    assemble = assembler(store, task, seed=seed)
+    assemble = assembler(store, task, "train", seed=seed)
     lengths = tf.constant(store.lengths)
 
     def one_epoch(_):
@@ -132,11 +132,11 @@ def shuffled_dataset(store, task, *, batch_size, seed):
     return found.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_dataset(store, task, rows):
+def evaluation_dataset(store, task, rows, phase="evaluate"):
     """The batches of `by_length` or `in_order` as a `tf.data.Dataset`, see `assembler`."""
     import tensorflow as tf
 
-    assemble = assembler(store, task)
+    assemble = assembler(store, task, phase)
 
     def batch(numbers):
         # Batches of every size have one signature, so that a model is traced once.
@@ -163,12 +163,13 @@ def real_share(lengths, rows):
     return tokens.sum(1), tokens.max(1) * rows.shape[1]
 
 
-def assembler(store, task, *, seed=0):
+def assembler(store, task, phase, *, seed=0):
     """Makes the function that turns feature numbers into a batch.
 
     Args:
         store: a TokenStore.
         task: its `prepare`, `padding` and `targets` are used.
+        phase: `train`, `evaluate`, or `predict`, which knows no targets and prepares nothing.
         seed: recipe seed, for `prepare`.
 
     Returns:
@@ -194,8 +195,10 @@ def assembler(store, task, *, seed=0):
                 columns[name] = tf.gather(tensors[name], rows)
         key = tf.constant(seed, tf.int32) + 1_000_003 * tf.cast(epoch, tf.int32)
         keys = tf.stack([tf.fill(tf.shape(rows), key), tf.cast(rows, tf.int32)], 1)
-        columns = task.prepare(columns, keys)
+        if phase != "predict":
+            columns = task.prepare(columns, keys, training=phase == "train")
         targets = {name: columns.pop(name) for name in task.targets if name in columns}
+        targets = {} if phase == "predict" else targets
         return columns | {"feature": feature}, _only(targets), weights
 
     return assemble

@@ -166,7 +166,8 @@ class Validation(tf_keras.callbacks.Callback):
         if improved or self.best_epoch == 0:
             self.best, self.best_epoch = value, epoch + 1
             self.keep()
-        shown = "  ".join(f"{name} {values[name]:.4f}" for name in ("loss", self.monitor))
+        names = dict.fromkeys(("loss", self.monitor))
+        shown = "  ".join(f"{name} {values[name]:.4f}" for name in names)
         say(f"  epoch {epoch + 1}  validation {shown}" + ("  (best)" if improved else ""))
         if self.patience and epoch + 1 - self.best_epoch >= self.patience:
             say(f"  stopping: no better {self.monitor} for {self.patience} epochs")

@@ -106,11 +106,11 @@ def better(name, value, best):
     Args:
         name: the metric's name; losses and errors improve downwards, everything else upwards.
         value: the new value; NaN is never better.
-        best: the best value so far, or None.
+        best: the best value so far, or None; NaN counts as none.
     """
     if np.isnan(value):
         return False
-    if best is None:
+    if best is None or np.isnan(best):
         return True
     downwards = name in ("loss", "mse", "mae", "perplexity")
     return value < best if downwards else value > best

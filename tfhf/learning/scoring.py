@@ -39,8 +39,12 @@ class Scorer:
             self.strategy = model.distribute_strategy
         self._steps = {}
 
-    def __call__(self, store):
+    def __call__(self, store, phase):
         """Scores every feature of a TokenStore and gathers them to rows.
+
+        Args:
+            store: a TokenStore.
+            phase: `evaluate`, with targets and a loss, or `predict`, without.
 
         Returns:
             Scores.
@@ -50,9 +54,8 @@ class Scorer:
         fitting = -(-store.features // replicas) * replicas  # one text is no batch of 32
         batch_size = min(self.batch_size, max(fitting, replicas))
         rows = batches.by_length(store.lengths, batch_size=batch_size)
-        dataset = batches.evaluation_dataset(store, task, rows)
-        labelled = all(name in store.names for name in task.targets)
-        step = self._step(labelled)
+        dataset = batches.evaluation_dataset(store, task, rows, phase)
+        step = self._step(phase)
         iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
         found, totals = [], np.zeros(2)
         for _ in range(len(rows)):
@@ -62,22 +65,22 @@ class Scorer:
                 found.append((feature.numpy()[real], _taken(results, real)))
                 totals += np.asarray(sums, np.float64)
         results = _in_order(found)
-        loss = float(totals[0] / totals[1]) if labelled and totals[1] else None
+        loss = float(totals[0] / totals[1]) if totals[1] else None
         return Scores(task.gather(results, store.array("row")), loss)
 
-    def _step(self, labelled):
-        if labelled not in self._steps:
-            self._steps[labelled] = self._traced(labelled)
-        return self._steps[labelled]
+    def _step(self, phase):
+        if phase not in self._steps:
+            self._steps[phase] = self._traced(phase)
+        return self._steps[phase]
 
-    def _traced(self, labelled):
+    def _traced(self, phase):
         model, task = self.model, self.model.task
 
         def score(batch):
             inputs, targets, weights = batch
             outputs = model(inputs, training=False)
             sums = (0.0, 0.0)
-            if labelled:
+            if phase == "evaluate":
                 losses, counts = task.loss(targets, outputs)
                 sums = (tf.reduce_sum(losses * weights), tf.reduce_sum(counts * weights))
             results = task.outputs(outputs, inputs, model.backbone)

@@ -26,8 +26,14 @@ class Task:
     monitor = "loss"
     """Validation metric that picks the best epoch unless the recipe names another."""
 
+    labels = None
+    """Names of the classes in their order, for tasks that have classes."""
+
+    problem = None
+    """`regression` for tasks that answer with a number; TensorFlow Serving has a call for those."""
+
     targets = ("label",)
-    """Columns of `encode` that the loss needs and the model must not see."""
+    """Columns of `encode` or `prepare` that the loss needs and the model must not see."""
 
     # === Before the data are read ===
 
@@ -117,11 +123,14 @@ class Task:
 
     # === In the graph ===
 
-    def prepare(self, columns, seed):
+    def prepare(self, columns, seed, training):
         """Changes a batch anew in each epoch (masks, augmentation); may add columns, targets too.
+
+        Called when training and when measuring, never when predicting.
 
         Args:
             columns: column → tensor with B in front, targets included.
+            training: False when measuring, where every epoch must see the same.
             seed: `(B, 2)` int32, a function of (recipe seed, epoch, row) alone: the only source
                 of randomness allowed here, through `tf.random.stateless_*`.
         """
@@ -187,7 +196,7 @@ class Task:
         return self.decode(results, index, row, **choices)
 
     def expected(self, rows):
-        """The targets of some rows as a person reads them; comparable with `decode`'s."""
+        """The targets of a split's rows as a person reads them; comparable with `decode`'s."""
         raise NotImplementedError
 
     @property
@@ -199,7 +208,7 @@ class Task:
         """Metrics over a whole split.
 
         Args:
-            rows: role → list or array of n values, targets included.
+            rows: the split's `datasets.Dataset`: columns by role, targets included.
             results: what `gather` gave for them.
 
         Returns:

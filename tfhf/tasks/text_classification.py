@@ -234,7 +234,7 @@ class TextClassification(Task):
         return [{"label": names[i], "score": float(scores[i])} for i in kept]
 
     def expected(self, rows):
-        labels = rows["label"]
+        labels = rows["label"][:]
         if self.problem == "single_label":
             return [self.labels[index] for index in labels]
         if self.problem == "multi_label":
@@ -257,7 +257,7 @@ class TextClassification(Task):
     def score(self, rows, results):
         from tfhf.learning import metrics
 
-        references, predictions = rows["label"], results["score"]
+        references, predictions = rows["label"][:], results["score"]
         metric = metrics.Numbers() if self.problem == "regression" else None
         if self.problem == "single_label":
             predictions = results["probabilities"].argmax(-1)

@@ -1,0 +1,253 @@
+"""text_classification: its kinds of problem from rows to served answers, and its details."""
+
+import numpy as np
+import pytest
+from transformers import PretrainedConfig
+
+from tests.conftest import toy_rows
+from tests.tasks.check import check_task
+from tfhf import tasks
+from tfhf.errors import UserError
+from tfhf.tasks.text_classification import TextClassification
+
+TOPICS = ["Größe", "été", "sport", "日本", "a b"]
+
+
+def one_text(index, row):
+    return row
+
+
+def pair(index, row):
+    return row | {"text_pair": "a lovely story" if index % 3 else "dull"}
+
+
+def many_classes(index, row):
+    return row | {"label": TOPICS[index % 5]}
+
+
+def label_sets(index, row):
+    return row | {"label": [topic for bit, topic in enumerate(TOPICS) if index >> bit & 1]}
+
+
+def numbers(index, row):
+    return row | {"label": index / 4 - 1}
+
+
+@pytest.mark.parametrize(
+    ("problem", "changed", "roles", "labels"),
+    [
+        ("single_label", one_text, ["text"], ["negative", "positive"]),
+        ("single_label", pair, ["text", "text_pair"], ["negative", "positive"]),
+        ("single_label", many_classes, ["text"], sorted(TOPICS)),
+        ("multi_label", label_sets, ["text"], sorted(TOPICS)),
+        ("regression", numbers, ["text"], None),
+    ],
+    ids=["one text", "pair", "many classes", "label sets", "regression"],
+)
+def test_from_rows_to_served_answers(
+    problem, changed, roles, labels, tiny_bert_folder, tmp_path, proven_here
+):
+    rows = [changed(index, row) for index, row in enumerate(toy_rows(16))]
+    recipe = {"model": str(tiny_bert_folder), "options": {"max_length": 16}}
+    if problem == "regression":
+        recipe["options"]["problem"] = problem
+    model, dataset, results = check_task("text_classification", recipe, rows, tmp_path)
+    task = model.task
+    assert (task.problem, task.labels, task.max_length) == (problem, labels, 16)
+    assert list(task.serving_roles) == roles
+    expected = [row["label"] for row in rows]
+    if problem == "multi_label":
+        expected = [sorted(topics) for topics in expected]
+    assert task.expected(dataset[:]) == expected
+    if labels is None:
+        assert set(results) == {"score"}
+    else:
+        assert results["probabilities"].shape == (16, len(labels))
+        total = results["probabilities"].sum(1)
+        assert problem == "multi_label" or total == pytest.approx(np.ones(16), abs=1e-5)
+
+
+def task_of(labels, tokenizer=None, problem=None, roles=("text",), **options):
+    features = TextClassification.features_for(labels, roles, problem)
+    return TextClassification(tokenizer, features, **options)
+
+
+@pytest.fixture
+def logits():
+    """Results of two rows with three classes."""
+    return {"logits": np.array([[2.0, 0.0, 1.0], [-1.0, -2.0, 3.0]], np.float32)}
+
+
+# === Encoding ===
+
+
+def test_the_longer_text_of_a_pair_is_cut_first(tiny_tokenizer):
+    task = task_of(["no", "yes"], tiny_tokenizer, roles=("text", "text_pair"), max_length=9)
+    rows = {"text": ["a warm story"], "text_pair": ["dull bad film a cold tired story"]}
+    encoded = task.encode(rows)
+    (ids,) = encoded["input_ids"]
+    assert tiny_tokenizer.decode(ids) == "[CLS] a warm story [SEP] dull bad film [SEP]"
+    assert encoded["token_type_ids"] == [[0] * 5 + [1] * 4]
+    assert encoded["full_length"] == [13]
+    assert "label" not in encoded
+
+
+def test_only_texts_that_were_cut_are_longer_than_what_is_fed(tiny_tokenizer):
+    task = task_of(["no", "yes"], tiny_tokenizer, max_length=4)
+    encoded = task.encode({"text": ["dull", "", "a warm and funny story"], "label": [0, 1, 1]})
+    assert [len(ids) for ids in encoded["input_ids"]] == [3, 2, 4]
+    assert encoded["full_length"] == [3, 2, 7]
+    assert encoded["label"] == [0, 1, 1]
+
+
+def test_label_sets_become_vectors(tiny_tokenizer):
+    task = task_of(["a", "b", "c"], tiny_tokenizer, "multi_label", max_length=8)
+    encoded = task.encode({"text": ["x", "y"], "label": [[2, 0], []]})
+    assert encoded["label"] == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+
+
+def test_a_length_the_model_cannot_read_is_refused(tiny_tokenizer):
+    with pytest.raises(UserError) as caught:
+        task_of(["a", "b"], tiny_tokenizer, max_length=33)
+    assert str(caught.value) == (
+        "options.max_length: the model reads at most 32 tokens; received 33"
+    )
+
+
+def test_a_problem_the_labels_contradict_is_refused():
+    with pytest.raises(UserError) as caught:
+        TextClassification(
+            None, TextClassification.features_for(["a", "b"], ["text"]), problem="multi_label"
+        )
+    assert str(caught.value) == (
+        "options.problem: the labels make it single_label; got 'multi_label'"
+    )
+
+
+# === Loss ===
+
+
+def test_losses_are_those_of_the_definitions(logits):
+    x = logits["logits"].astype(np.float64)
+    losses, counts = task_of(["a", "b", "c"]).loss(np.array([0, 1]), logits)
+    softmax = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    np.testing.assert_allclose(losses, -np.log([softmax[0, 0], softmax[1, 1]]), rtol=1e-6)
+    assert counts.numpy().tolist() == [1.0, 1.0]
+
+    targets = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    losses, _ = task_of(["a", "b", "c"], problem="multi_label").loss(targets, logits)
+    sigmoid = 1 / (1 + np.exp(-x))
+    entropy = -(targets * np.log(sigmoid) + (1 - targets) * np.log(1 - sigmoid))
+    np.testing.assert_allclose(losses, entropy.mean(1), rtol=1e-6)
+
+    losses, _ = task_of(None, problem="regression").loss(np.array([1.5, 0.0]), logits)
+    np.testing.assert_allclose(losses, [0.25, 1.0], rtol=1e-6)
+
+
+# === Answers ===
+
+
+def test_labels_come_back_as_unicode(logits):
+    task = task_of(TOPICS[:3])
+    outputs = task.outputs(logits, {}, None)
+    results = {name: value.numpy() for name, value in outputs.items()}
+    answers = [task.decode(results, index, {}) for index in range(2)]
+    assert [answer["label"] for answer in answers] == ["Größe", "sport"]
+    assert list(answers[0]["probabilities"]) == TOPICS[:3]
+    assert answers[0]["score"] == answers[0]["probabilities"]["Größe"]
+
+
+def test_the_threshold_decides_which_labels_of_a_set_count(logits):
+    for threshold, expected in ((0.5, [["a", "b", "c"], ["c"]]), (0.7, [["a", "c"], ["c"]])):
+        task = task_of(["a", "b", "c"], problem="multi_label", threshold=threshold)
+        outputs = task.outputs(logits, {}, None)
+        results = {name: value.numpy() for name, value in outputs.items()}
+        assert [task.decode(results, index, {})["label"] for index in range(2)] == expected
+        scores = task.score({"label": [[0, 1, 2], [2]]}, results)
+        assert scores["exact_match"] == (1.0 if threshold == 0.5 else 0.5)
+
+
+def test_top_k_and_threshold_choose_what_is_presented(logits):
+    task = task_of(["a", "b", "c"])
+    assert [answer["label"] for answer in task.present(logits, 0, {}, top_k=2)] == ["a", "c"]
+    assert [answer["label"] for answer in task.present(logits, 0, {}, top_k=None)] == [*"acb"]
+    assert task.present(logits, 0, {}) == [{"label": "a", "score": pytest.approx(0.665241)}]
+    kept = task.present(logits, 0, {}, top_k=None, threshold=0.2)
+    assert [answer["label"] for answer in kept] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "function", "scores"),
+    [
+        (None, None, [0.665241, 0.244728, 0.090031]),
+        (None, "sigmoid", [0.880797, 0.731059, 0.5]),
+        (None, "none", [2.0, 1.0, 0.0]),
+        ("multi_label", None, [0.880797, 0.731059, 0.5]),
+        ("multi_label", "softmax", [0.665241, 0.244728, 0.090031]),
+    ],
+)
+def test_scores_on_demand(logits, problem, function, scores):
+    task = task_of(["a", "b", "c"], problem=problem)
+    found = task.present(logits, 0, {}, top_k=None, function_to_apply=function)
+    assert [answer["score"] for answer in found] == pytest.approx(scores, abs=1e-6)
+
+
+def test_a_number_is_presented_as_it_is():
+    task = task_of(None, problem="regression")
+    results = {"logits": np.array([[-2.5]], np.float32), "score": np.array([-2.5], np.float32)}
+    assert task.present(results, 0, {}) == [{"label": "score", "score": -2.5}]
+    assert task.decode(results, 0, {}) == {"score": -2.5}
+
+
+def test_an_unknown_function_is_refused(logits):
+    with pytest.raises(UserError) as caught:
+        task_of(["a", "b", "c"]).present(logits, 0, {}, function_to_apply="relu")
+    assert str(caught.value) == (
+        "function_to_apply: must be softmax, sigmoid or none; received 'relu'"
+    )
+
+
+# === Which task and which labels a model has ===
+
+
+def test_a_config_of_another_tool_is_understood(tiny_tokenizer):
+    config = PretrainedConfig(id2label={0: "NEGATIVE", 1: "POSITIVE"})
+    task = TextClassification.from_config(tiny_tokenizer, config)
+    assert (task.problem, task.labels) == ("single_label", ["NEGATIVE", "POSITIVE"])
+    assert task.max_length == 32  # as much as the model reads
+    single = TextClassification.from_config(tiny_tokenizer, PretrainedConfig(num_labels=1))
+    assert single.problem == "regression"
+
+
+def test_a_config_of_ours_gives_the_task_back(tiny_tokenizer):
+    task = task_of(
+        TOPICS, tiny_tokenizer, "multi_label", ("text", "text_pair"), max_length=12, threshold=0.3
+    )
+    config = PretrainedConfig(**task.model_config())
+    again = TextClassification.from_config(tiny_tokenizer, config)
+    assert again.model_config() == task.model_config()
+    assert again.threshold == 0.3
+    shorter = TextClassification.from_config(tiny_tokenizer, config, max_length=8)
+    assert shorter.max_length == 8
+
+
+def test_the_task_is_found_by_its_names():
+    assert tasks.get("text_classification") is TextClassification
+    assert tasks.by_pipeline("sentiment-analysis") is TextClassification
+    config = PretrainedConfig(architectures=["BertForSequenceClassification"])
+    assert tasks.by_config(config) is TextClassification
+
+
+def test_an_unknown_task_or_pipeline_is_one_line():
+    with pytest.raises(UserError) as caught:
+        tasks.by_pipeline("text-clasification")
+    assert str(caught.value) == (
+        "no pipeline 'text-clasification'; did you mean 'text-classification'?; "
+        "pipelines: sentiment-analysis, text-classification"
+    )
+    with pytest.raises(UserError) as caught:
+        tasks.by_config(PretrainedConfig(architectures=["BertForMaskedLM"]))
+    assert str(caught.value) == (
+        "no task for a model with architecture BertForMaskedLM; name one with --task: "
+        "text_classification"
+    )
