@@ -83,11 +83,12 @@ def record_case(folder, file, about):
         for step, batch in enumerate(dataset.take(STEPS)):
             losses.append(model.train_on_batch(*batch, return_dict=True)["step_loss"])
             model.reset_metrics()
-            inputs, labels, _ = batch
+            inputs, labels, weights = batch
+            real = weights.numpy() > 0  # the rows that fill up a last batch are not PyTorch's
             for name, value in inputs.items():
                 if name != "feature":
-                    fed[f"{step}.{name}"] = value.numpy()
-            fed[f"{step}.labels"] = labels.numpy()
+                    fed[f"{step}.{name}"] = value.numpy()[real]
+            fed[f"{step}.labels"] = labels.numpy()[real]
     np.savez_compressed(folder / "batches.npz", **fed)
     (folder / "losses.json").write_text(json.dumps([float(loss) for loss in losses]))
 
@@ -142,7 +143,7 @@ def pytorch_losses(folder):
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            losses.append(float(loss))
+            losses.append(loss.item())
     return np.array(losses)
 
 
