@@ -1,6 +1,6 @@
 """The quickstart in plain Keras: tfhf's pieces, and no recipe or run.
 
-    python recipes/quickstart.py [FOLDER]
+Run it with `python recipes/quickstart.py [FOLDER]`.
 """
 
 import sys

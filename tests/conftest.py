@@ -39,7 +39,7 @@ def shared():
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(tmp_path_factory):
-    """A lower-casing WordPiece tokenizer: the words of the toy texts, and every letter and digit."""
+    """A lower-casing WordPiece tokenizer: the words of the toy texts, every letter and digit."""
     from transformers import BertTokenizerFast
 
     phrases = " ".join(phrase for phrases in WORDS.values() for phrase in phrases)
@@ -97,7 +97,9 @@ def toy_recipe(toy_files, tiny_bert_folder):
     return {
         "task": "text_classification",
         "model": str(tiny_bert_folder),
-        "data": {split: str(toy_files / f"{split}.csv") for split in ("train", "validation", "test")},
+        "data": {
+            split: str(toy_files / f"{split}.csv") for split in ("train", "validation", "test")
+        },
         "options": {"max_length": 24},
         "train": {"epochs": 2, "batch_size": 8, "learning_rate": 0.03, "log_every": 2},
     }
@@ -117,7 +119,7 @@ def proven_here(monkeypatch):
     `toy_run` does it already."""
     import tensorflow as tf
 
-    from tfhf.export import verification
+    from tfhf.exports import verification
 
     def verify(folder, rows, expected, *, tolerance=1e-5):
         serve = tf.saved_model.load(str(folder)).signatures["serving_default"]

@@ -6,6 +6,7 @@ import runpy
 import shlex
 from pathlib import Path
 
+import datasets
 import pytest
 from click.testing import CliRunner
 
@@ -80,7 +81,8 @@ def test_commands_in_the_header_are_right(name):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
-def test_script(script, tiny_bert_folder, tmp_path):
+def test_script(script, tiny_bert_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     model = runpy.run_path(str(script))["main"](
         folder=tmp_path, model=str(tiny_bert_folder), max_length=24, rows=40, epochs=1
     )

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "tfhf"
 # From the ground up; a module imports its own layer's folder and what stands below it.
 LAYERS = [
     {"errors", "console", "storage"},
-    {"environment", "data", "models", "learning", "export", "reporting"},
+    {"environment", "data", "models", "learning", "exports", "reporting"},
     {"tasks"},
     {"recipe"},
     {"run"},
@@ -37,8 +37,8 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluat
 # Modules that are nothing but TensorFlow or metrics: whoever imports them wants that.
 MAY_BE_HEAVY = {
     "learning.model", "learning.optimizers", "learning.schedules", "learning.scoring",
-    "learning.callbacks", "learning.events", "learning.metrics", "export.saved_model",
-    "export.tokenizers.wordpiece", "export.tokenizers.comparison", "export.tokenizers.template",
+    "learning.callbacks", "learning.events", "learning.metrics", "exports.saved_model",
+    "exports.tokenizers.wordpiece", "exports.tokenizers.comparison", "exports.tokenizers.template",
 }  # fmt: skip
 
 
@@ -127,3 +127,11 @@ def test_every_help_is_there_and_light():
     )
     found = run(sys.executable, "-c", code, *HELP)
     assert found.stdout == "['tfhf', 'tfhf.cli', 'tfhf.errors']\n[]\n", found.stderr
+
+
+def test_no_public_name_is_a_module():
+    """Importing a module `tfhf.export` would put it in the place of the function `tfhf.export`."""
+    import tfhf
+
+    modules = {path.stem for path in PACKAGE.iterdir()}
+    assert not modules & set(tfhf.__all__)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 import traceback
 
 import click
@@ -102,7 +103,7 @@ def predict(model, texts, task, file, output):
     if texts and file:
         raise UserError("predict takes TEXT or --file, not both")
     if not texts and not file:
-        texts = [line.rstrip("\n") for line in click.get_text_stream("stdin")]
+        texts = [line.rstrip("\n") for line in sys.stdin]
     prediction.predict_to(model, texts=texts, file=file, output=output, task=task)
 
 
@@ -164,7 +165,7 @@ def check(recipe, overrides):
 
 def _dry_run_text(found):
     """What a dry run found, as aligned lines."""
-    lines = [f"model       {found['model']}  {found['parameters']:,} parameters"]
+    lines = [f"model       {found['model']['name']}  {found['parameters']:,} parameters"]
     lines += [f"column      {role}: {kind}" for role, kind in found["columns"].items()]
     for split, values in found["splits"].items():
         lengths = values["lengths"]["percentiles"]

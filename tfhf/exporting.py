@@ -18,7 +18,7 @@ class Published:
 
     Attributes:
         path: the version's folder.
-        facts: what `export.saved_model.publish` found: rows compared, largest difference, size …
+        facts: what `exports.saved_model.publish` found: rows compared, largest difference, size …
     """
 
     path: Path
@@ -68,7 +68,7 @@ def export(model, *, to=None, rows=None):
 
 def obstacles(task):
     """Why models of a task's tokenizer cannot be exported, a line each; empty where they can."""
-    from tfhf.export import tokenizers
+    from tfhf.exports import tokenizers
 
     try:
         tokenizers.check_kind(task.processor)
@@ -88,7 +88,7 @@ def publish(folder, model, rows):
     Returns:
         Published.
     """
-    from tfhf.export import saved_model
+    from tfhf.exports import saved_model
 
     task = model.task
     dataset = data.from_rows(rows, task.serving_roles)

@@ -93,4 +93,9 @@ def describe(prepared, stores):
     splits = {}
     for split, dataset in prepared.splits.items():
         splits[split] = data.describe(dataset) | {"lengths": describe_lengths(stores[split])}
-    return {"splits": splits, "max_length": prepared.task.max_length, "notes": prepared.notes}
+    return {
+        "model": {"name": prepared.source.name, "revision": prepared.source.revision},
+        "splits": splits,
+        "max_length": prepared.task.max_length,
+        "notes": prepared.notes,
+    }

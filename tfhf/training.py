@@ -199,5 +199,4 @@ def dry_run(recipe, overrides=()):
         "steps_per_epoch": steps,
         "steps": steps * checked.train.epochs,
         "parameters": models.count_parameters(prepared.source),
-        "model": prepared.source.name,
     }

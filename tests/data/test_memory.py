@@ -44,9 +44,7 @@ def test_a_dataset_keeps_only_the_roles():
 def test_a_row_that_is_no_text_is_named(row):
     with pytest.raises(UserError) as caught:
         from_rows(["fine", row], ["text"])
-    assert str(caught.value) == (
-        f"row 2: this model takes text, each a text; received {row!r}"
-    )
+    assert str(caught.value) == f"row 2: this model takes text, each a text; received {row!r}"
 
 
 def test_a_text_is_no_pair():

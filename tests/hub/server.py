@@ -1,7 +1,7 @@
 """A local stand-in for the Hugging Face Hub: folders, served as the Hub's own clients ask for them.
 
-The clients are the real ones (huggingface_hub, datasets); `HF_ENDPOINT` points them here. Served are
-`<folder>/models/<user>/<name>` and `<folder>/datasets/<user>/<name>`, each at one commit.
+The clients are the real ones (huggingface_hub, datasets); `HF_ENDPOINT` points them here. Served
+are `<folder>/models/<user>/<name>` and `<folder>/datasets/<user>/<name>`, each at one commit.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import http.server
 import json
 import re
 import threading
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISIONS = ("main", COMMIT, COMMIT[:8])
@@ -19,12 +19,7 @@ ROUTES = {
     "tree": re.compile(
         rf"/api/(?P<kind>models|datasets)/{REPO}/tree/(?P<revision>[^/]+)(/(?P<path>.*))?"
     ),
-    "paths": re.compile(
-        rf"/api/(?P<kind>models|datasets)/{REPO}/paths-info/(?P<revision>[^/]+)"
-    ),
-    "file": re.compile(
-        rf"/((?P<kind>datasets)/)?{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)"
-    ),
+    "file": re.compile(rf"/((?P<kind>datasets)/)?{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)"),
 }
 
 
@@ -59,15 +54,14 @@ class Hub(http.server.ThreadingHTTPServer):
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(f"{self.command} {self.path}")
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
         for name, route in ROUTES.items():
             if found := route.fullmatch(path):
                 asked = found.groupdict()
-                return self._refusal(name, asked) or getattr(self, f"_{name}")(asked, sent)
+                return self._refusal(name, asked) or getattr(self, f"_{name}")(asked)
         return self._answer(404)
 
-    do_HEAD = do_POST = do_GET
+    do_HEAD = do_GET
 
     def _refusal(self, name, asked):
         """Answers what may not be had, with the Hub's own codes; False where all is well."""
@@ -88,23 +82,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self._answer(403 if token else 401, {"X-Error-Code": "GatedRepo"})
         return False
 
-    def _about(self, asked, sent):
+    def _about(self, asked):
         paths = sorted(path for path in self.repo.rglob("*") if path.is_file())
         files = [{"rfilename": path.relative_to(self.repo).as_posix()} for path in paths]
         return self._answer_json({"id": asked["id"], "sha": COMMIT, "siblings": files})
 
-    def _tree(self, asked, sent):
+    def _tree(self, asked):
         folder = self.repo / (asked["path"] or "")
         if not folder.is_dir():
             return self._answer(404, {"X-Error-Code": "EntryNotFound"})
         pattern = "**/*" if "recursive=True" in self.path else "*"
         return self._answer_json([self._entry(path) for path in sorted(folder.glob(pattern))])
 
-    def _paths(self, asked, sent):
-        wanted = [self.repo / path for path in parse_qs(sent.decode())["paths"]]
-        return self._answer_json([self._entry(path) for path in wanted if path.exists()])
-
-    def _file(self, asked, sent):
+    def _file(self, asked):
         path = self.repo / asked["path"]
         if not path.is_file():
             code = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
@@ -138,4 +128,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         """Nothing: the tests read `requests`."""
-

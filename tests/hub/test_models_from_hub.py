@@ -58,8 +58,8 @@ def test_one_line_for_each_way_to_fail(client, toy_files):
         "tfhf: model: acme/gated is gated: ask for access on its Hub page, then log in with"
         " `hf auth login` or set HF_TOKEN",
         "tfhf: model: the Hub answered 500 for acme/broken; try again later",
-        "tfhf: model: acme/pickled has only pytorch_model.bin, which needs PyTorch: convert it once to"
-        " safetensors, where PyTorch is installed, with transformers'"
+        "tfhf: model: acme/pickled has only pytorch_model.bin, which needs PyTorch: convert it once"
+        " to safetensors, where PyTorch is installed, with transformers'"
         " AutoModel.from_pretrained(…).save_pretrained(…, safe_serialization=True)",
         "tfhf: model: acme/bert has no revision 'v9' on the Hub",
     ]

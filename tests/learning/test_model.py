@@ -32,12 +32,12 @@ def toy(tiny_bert_folder):
     return model, rows
 
 
-def fitted(toy, accumulate, epochs=1):
-    """The weights after some steps from the same start."""
+def fitted(toy, optimizer, *, accumulate=1, epochs=1):
+    """The weights after some steps from the same start, and Keras' history."""
     model, rows = toy
     start = [v.numpy() for v in model.trainable_variables]
     again = Model(model.backbone, model.task, accumulate=accumulate)
-    again.compile(AdamW(1e-3), metrics=["accuracy"])
+    again.compile(optimizer, metrics=["accuracy"])
     dataset = pieces.to_tf_dataset(rows, again, batch_size=12, shuffle=True, seed=3)
     history = again.fit(dataset, epochs=epochs, verbose=0).history
     weights = [v.numpy() for v in again.trainable_variables]
@@ -49,17 +49,18 @@ def fitted(toy, accumulate, epochs=1):
 def test_accumulated_slices_equal_the_whole_batch(toy):
     # 45 rows in batches of 12: the last is filled up with rows of weight 0, in one slice more
     # than in another, so a mean of means would differ.
-    whole, history = fitted(toy, 1)
-    sliced, again = fitted(toy, 3)
+    # SGD, because Adam divides by the gradient's size: where that is 0, rounding would be seen.
+    whole, history = fitted(toy, tf_keras.optimizers.SGD(0.1))
+    sliced, again = fitted(toy, tf_keras.optimizers.SGD(0.1), accumulate=3)
     assert again["loss"] == pytest.approx(history["loss"], rel=1e-6)
     assert again["accuracy"] == history["accuracy"]
     for a, b in zip(whole, sliced, strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-5)
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_keras_fit_reports_loss_and_metrics_and_learns(toy):
-    _, history = fitted(toy, 1, epochs=4)
-    assert set(history) == {"loss", "accuracy", "step_loss"}
+    _, history = fitted(toy, AdamW(1e-2), epochs=4)
+    assert set(history) == {"loss", "accuracy"}
     assert history["loss"][-1] < history["loss"][0]
 
 
@@ -93,11 +94,14 @@ def test_no_labels_at_all_give_no_nan(toy, tmp_path):
     model, rows = toy
     store = TokenStore.build(rows.remove_columns("label"), model.task, tmp_path / "store")
     assert "label" not in store.names
-    inputs, _, weights = batches.assembler(store, model.task, "predict")(tf.constant([-1, 0], tf.int64), 0)
+    inputs, _, weights = batches.assembler(store, model.task, "predict")(
+        tf.constant([-1, 0], tf.int64), 0
+    )
     assert weights.numpy().tolist() == [0.0, 1.0]
     assert inputs["attention_mask"].numpy().sum() > 0
     data = (inputs, tf.constant([0, 1]), tf.zeros(2))
     model.compile(AdamW(1e-3))
+    model.tells_step_loss = True
     assert float(model.train_step(data)["step_loss"]) == 0.0
 
 
@@ -105,7 +109,7 @@ STRATEGY = """
 import json, sys
 import tensorflow as tf
 import tfhf
-from tfhf.export import verification
+from tfhf.exports import verification
 verification.verify = lambda *_, **__: 0.0  # the export is not what is tested here
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -34,6 +34,10 @@ class Progress(tf_keras.callbacks.Callback):
         self.steps, self.epochs, self.every = steps, epochs, every
         self.bar = _Bar(steps * epochs)
 
+    def set_model(self, model):
+        super().set_model(model)
+        model.tells_step_loss = True  # read when the step is traced, after this
+
     def on_train_begin(self, logs=None):
         self.start = self.since = time.perf_counter()
         self.losses = []

@@ -25,6 +25,7 @@ class Model(tf_keras.Model):
         self.backbone = backbone
         self.task = task
         self.accumulate = accumulate
+        self.tells_step_loss = False  # for a callback that logs; Keras' progress bar shows it
         self._loss_of = task.loss
         self._mean_loss = tf_keras.metrics.Mean(name="loss")
 
@@ -85,7 +86,7 @@ class Model(tf_keras.Model):
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
-        return self._results() | {"step_loss": loss}
+        return self._results() | ({"step_loss": loss} if self.tells_step_loss else {})
 
     def _sums(self, inputs, targets, weights, training):
         """Summed loss and number of real labels of a batch, and the outputs."""

@@ -227,7 +227,7 @@ class Task:
         """`encode` as TensorFlow operations.
 
         Args:
-            tokenizer: an in-graph tokenizer of `tfhf.export.tokenizers`.
+            tokenizer: an in-graph tokenizer of `tfhf.exports.tokenizers`.
             strings: serving role → `(B,)` string tensor.
 
         Returns:

@@ -238,7 +238,7 @@ class TextClassification(Task):
         if self.problem == "single_label":
             return [self.labels[index] for index in labels]
         if self.problem == "multi_label":
-            return [[self.labels[index] for index in present] for present in labels]
+            return [[self.labels[index] for index in sorted(present)] for present in labels]
         return [float(value) for value in labels]
 
     @property

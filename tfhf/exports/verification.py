@@ -72,7 +72,7 @@ def verify(folder, rows, expected, *, tolerance=1e-5):
     Raises:
         ExportError: if the process fails or any answer differs.
     """
-    from tfhf.export import ExportError
+    from tfhf.exports import ExportError
 
     with tempfile.TemporaryDirectory() as scratch:
         question, answer = Path(scratch, "rows.json"), Path(scratch, "answers.json")
@@ -106,7 +106,7 @@ def compare(found, expected, tolerance=1e-5):
     """
     import numpy as np
 
-    from tfhf.export import ExportError
+    from tfhf.exports import ExportError
 
     if found.keys() != expected.keys():
         raise ExportError(f"the export gives {sorted(found)}, the model {sorted(expected)}")

@@ -41,6 +41,6 @@ def uncased(vocabulary):
 
 @pytest.fixture(scope="session")
 def uncased_in_graph(uncased):
-    from tfhf.export.tokenizers import in_graph
+    from tfhf.exports.tokenizers import in_graph
 
     return in_graph(uncased)

@@ -11,8 +11,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfhf.errors import StorageError, UserError
-from tfhf.export import ExportError, tokenizers, verification
-from tfhf.export.tokenizers.comparison import HARD_TEXTS, differences
+from tfhf.exports import ExportError, tokenizers, verification
+from tfhf.exports.tokenizers.comparison import HARD_TEXTS, differences
 
 
 def publish(model, folder, rows, expected, *, about=None):

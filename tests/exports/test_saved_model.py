@@ -11,8 +11,8 @@ import tensorflow as tf
 import tf_keras
 
 from tfhf.errors import StorageError, UserError
-from tfhf.export import ExportError, saved_model, verification
-from tfhf.export.tokenizers import comparison
+from tfhf.exports import ExportError, saved_model, verification
+from tfhf.exports.tokenizers import comparison
 
 TEXTS = ["the film", "un\u00adbelievable, really!", "", "[MASK] résumé " * 40, "a"]
 

@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfhf.errors import UserError
-from tfhf.export.tokenizers.characters import PAGE, SPACE, read_characters
-from tfhf.export.tokenizers.template import Template
+from tfhf.exports.tokenizers.characters import PAGE, SPACE, read_characters
+from tfhf.exports.tokenizers.template import Template
 
 _WORD_START, _CONTINUATION = 0, 1  # the trie's two roots
 

@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from tfhf.errors import UserError
-from tfhf.export.tokenizers import in_graph
-from tfhf.export.tokenizers.comparison import HARD_TEXTS, differences
+from tfhf.exports.tokenizers import in_graph
+from tfhf.exports.tokenizers.comparison import HARD_TEXTS, differences
 
 HARD = list(HARD_TEXTS)
 

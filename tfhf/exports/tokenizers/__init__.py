@@ -17,7 +17,7 @@ def in_graph(tokenizer):
         UserError: if this kind of tokenizer, or something it does, has no such form.
     """
     check_kind(tokenizer)
-    from tfhf.export.tokenizers.wordpiece import WordPiece
+    from tfhf.exports.tokenizers.wordpiece import WordPiece
 
     return WordPiece(tokenizer)
 

@@ -1,0 +1,60 @@
+"""Exporting: versions, what they are proven on, and what is never published."""
+
+import json
+import shutil
+
+import pytest
+
+from tfhf import exporting, prediction, tasks
+from tfhf.errors import UserError
+from tfhf.exports import saved_model
+from tfhf.run import Run
+
+
+@pytest.fixture(scope="module")
+def model(toy_run):
+    return prediction.load(toy_run, tasks.get("text_classification"))
+
+
+@pytest.fixture(scope="module")
+def run(toy_run, tmp_path_factory):
+    """A copy of the run, to be exported again."""
+    return Run(shutil.copytree(toy_run.folder, tmp_path_factory.mktemp("runs") / "toy"))
+
+
+def test_a_run_gets_its_next_version(run, proven_here, capsys):
+    path = exporting.export(run)
+    assert path == run.exports / "2"
+    assert sorted(version.name for version in run.exports.iterdir()) == ["1", "2"]
+    assert (path / "assets" / "labels.txt").read_text() == "negative\npositive\n"
+    about = json.loads((path / "assets.extra" / "task.json").read_text())
+    assert about["task"] == "text_classification"
+    assert about["config"]["id2label"] == {"0": "negative", "1": "positive"}
+    line = capsys.readouterr().err
+    assert "version 2, " in line and "16 rows answered alike in a fresh process" in line
+
+
+def test_a_model_of_ones_own_names_folder_and_rows(model, tmp_path, proven_here):
+    path = exporting.export(model, to=tmp_path / "served", rows=["a film", "dull"])
+    assert path == tmp_path / "served" / "1"
+    with pytest.raises(UserError) as caught:
+        exporting.export(model, to=tmp_path / "served")
+    assert str(caught.value) == "export: a model that is no run needs to=FOLDER and rows=[texts]"
+
+
+def test_at_most_256_rows_are_compared(model, tmp_path, monkeypatch):
+    compared = []
+
+    def publish(model, folder, rows, expected, *, about):
+        compared.append((len(rows["text"]), len(expected["score"])))
+        return {"path": str(folder)}
+
+    monkeypatch.setattr(saved_model, "publish", publish)
+    exporting.publish(tmp_path, model, ["dull"] * 300)
+    assert compared == [(256, 256)]
+
+
+def test_what_is_no_run_cannot_be_exported(tmp_path):
+    with pytest.raises(UserError) as caught:
+        exporting.export(str(tmp_path / "none"))
+    assert str(caught.value) == f"no such run: {tmp_path}/none"

@@ -1,0 +1,122 @@
+"""The pieces a Keras user takes alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from datasets import Dataset
+
+import tfhf
+from tests.conftest import toy_rows
+from tfhf import pieces
+from tfhf.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bert_folder):
+    return pieces.load_model(str(tiny_bert_folder), labels=["negative", "positive"], max_length=24)
+
+
+@pytest.fixture
+def rows():
+    return Dataset.from_list(toy_rows(21))
+
+
+def test_public_names_are_loaded_on_first_use():
+    assert tfhf.load_model is pieces.load_model
+    assert tfhf.to_tf_dataset is pieces.to_tf_dataset
+    assert set(tfhf.__all__) == set(dir(tfhf))
+    with pytest.raises(AttributeError, match="module 'tfhf' has no attribute 'trian'"):
+        _ = tfhf.trian
+
+
+def test_a_head_for_ones_own_labels_is_new(model, tiny_bert_folder):
+    assert isinstance(model, tf_keras.Model)
+    assert model.task.labels == ["negative", "positive"]
+    assert model.task.max_length == 24
+    assert model.load_report.new == ["classifier.weight", "classifier.bias"]
+    assert model.backbone.config.id2label == {0: "negative", 1: "positive"}
+
+
+def test_a_trained_model_comes_with_its_labels(toy_run):
+    trained = pieces.load_model(str(toy_run.model))
+    assert trained.task.labels == ["negative", "positive"]
+    assert trained.task.max_length == 24
+    assert trained.load_report.new == []
+
+
+def test_other_problems_and_pairs(tiny_bert_folder):
+    options = {"problem": "regression", "max_length": 24}
+    loaded = pieces.load_model(
+        str(tiny_bert_folder), labels=[], roles=("text", "text_pair"), **options
+    )
+    assert loaded.task.problem == "regression"
+    assert loaded.task.serving_roles == ("text", "text_pair")
+    assert loaded.backbone.config.num_labels == 1
+
+
+def test_a_tokenizer_knows_what_the_model_reads(tiny_bert_folder):
+    tokenizer = pieces.load_tokenizer(str(tiny_bert_folder))
+    assert tokenizer.is_fast
+    assert (tokenizer.pad_token, tokenizer.model_max_length) == ("[PAD]", 32)
+
+
+def test_batches_in_the_order_of_the_rows(model, rows):
+    batches = pieces.to_tf_dataset(rows, model, batch_size=8)
+    assert int(batches.cardinality()) == 3
+    seen, weighed = [], []
+    for inputs, targets, weights in batches:
+        assert set(inputs) == {"input_ids", "token_type_ids", "attention_mask", "feature"}
+        assert inputs["input_ids"].shape == inputs["attention_mask"].shape
+        assert inputs["input_ids"].shape[0] == targets.shape[0] == 8
+        seen += inputs["feature"].numpy().tolist()
+        weighed += weights.numpy().tolist()
+    assert seen == [*range(21), -1, -1, -1]
+    assert weighed == [1.0] * 21 + [0.0] * 3
+
+
+def test_ids_are_those_of_the_tokenizer(model, rows):
+    (batch,) = pieces.to_tf_dataset(rows, model, batch_size=21)
+    expected = model.task.processor(
+        rows["text"][:], truncation=True, max_length=24, padding=True, return_tensors="np"
+    )
+    for name, values in expected.items():
+        np.testing.assert_array_equal(batch[0][name], values)
+    assert batch[1].numpy().tolist() == [0, 1] * 10 + [0]
+
+
+def test_each_pass_has_its_own_order_and_can_be_repeated(model, rows):
+    def passes():
+        batches = pieces.to_tf_dataset(rows, model, batch_size=8, shuffle=True, seed=5)
+        assert int(batches.cardinality()) == 3
+        return [
+            np.concatenate([inputs["feature"] for inputs, _, _ in batches]).tolist()
+            for _ in range(2)
+        ]
+
+    first, second = passes()
+    assert first != second
+    assert sorted(first)[3:] == sorted(second)[3:] == list(range(21))
+    assert passes() == [first, second]
+
+
+def test_a_task_will_do_and_columns_may_have_other_names(model):
+    rows = Dataset.from_dict({"sentence": ["dull", "lovely"], "mood": ["negative", "positive"]})
+    columns = {"text": "sentence", "label": "mood"}
+    (batch,) = pieces.to_tf_dataset(rows, model.task, columns=columns)
+    assert batch[1].numpy().tolist()[:2] == [0, 1]
+
+
+def test_the_files_live_as_long_as_the_dataset(model, rows):
+    kept = pieces.to_tf_dataset(rows, model, batch_size=21).map(lambda inputs, *_: inputs)
+    (inputs,) = kept
+    assert int(tf.reduce_max(inputs["feature"])) == 20
+
+
+def test_a_label_the_model_does_not_have_names_its_row(model):
+    rows = Dataset.from_dict({"text": ["dull", "odd"], "label": ["negative", "neutral"]})
+    with pytest.raises(UserError) as caught:
+        pieces.to_tf_dataset(rows, model)
+    assert str(caught.value) == (
+        "row 2 of the dataset: unknown label 'neutral'; the labels are ['negative', 'positive']"
+    )

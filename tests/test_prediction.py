@@ -1,0 +1,171 @@
+"""Prediction: pipelines in transformers' shape, and the forms rows and answers come in."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from tfhf import prediction
+from tfhf.errors import UserError
+
+TEXTS = ["a lovely film", "dull", "I would see it again, and again, and again"]
+
+
+@pytest.fixture(scope="module")
+def classify(toy_run):
+    return prediction.pipeline("sentiment-analysis", toy_run)
+
+
+@pytest.fixture(scope="module")
+def answers(toy_run):
+    return prediction.predict(toy_run, TEXTS)
+
+
+def test_every_answer_names_label_score_and_probabilities(answers):
+    for answer in answers:
+        assert list(answer) == ["label", "score", "probabilities"]
+        assert answer["score"] == max(answer["probabilities"].values())
+        assert answer["probabilities"][answer["label"]] == answer["score"]
+
+
+def test_answers_do_not_depend_on_what_else_is_asked(toy_run, answers, classify):
+    alone = [classify(text) for text in TEXTS]
+    assert [answer[0]["label"] for answer in alone] == [answer["label"] for answer in answers]
+    assert [answer[0]["score"] for answer in alone] == pytest.approx(
+        [answer["score"] for answer in answers], abs=1e-6
+    )
+
+
+def test_predictions_of_a_run_are_those_of_its_evaluation(toy_run):
+    rows = toy_run.predictions("test")
+    found = prediction.predict(str(toy_run.folder), [row["text"] for row in rows], batch_size=3)
+    assert [answer["label"] for answer in found] == [row["label"] for row in rows]
+    assert [answer["score"] for answer in found] == pytest.approx(
+        [row["score"] for row in rows], abs=1e-6
+    )
+
+
+def test_a_model_folder_tells_its_task(toy_run, answers):
+    assert prediction.predict(str(toy_run.model), TEXTS) == answers
+    assert prediction.predict(str(toy_run.model), TEXTS, task="text_classification") == answers
+
+
+def test_an_export_answers_like_its_run(toy_run, answers):
+    found = prediction.predict(toy_run.exports / "1", TEXTS)
+    assert [answer["label"] for answer in found] == [answer["label"] for answer in answers]
+    for mine, theirs in zip(found, answers, strict=True):
+        assert mine["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
+
+
+def test_rows_may_be_a_dataset(toy_run, answers):
+    rows = Dataset.from_dict({"id": [1, 2, 3], "text": TEXTS})
+    assert prediction.predict(toy_run, rows) == answers
+
+
+def test_a_pipeline_answers_in_the_shape_of_transformers(classify):
+    one = classify(TEXTS[0])
+    assert len(one) == 1 and set(one[0]) == {"label", "score"}
+    assert classify(TEXTS) == [pytest.approx(classify(text)[0]) for text in TEXTS]
+    (both,) = classify([TEXTS[0]], top_k=None)
+    assert both[0] == pytest.approx(one[0]) and both[0]["score"] >= both[1]["score"]
+    assert sum(answer["score"] for answer in both) == pytest.approx(1.0)
+    assert classify([TEXTS[0]], top_k=1) == [one]
+    assert classify([]) == []
+
+
+def test_logits_on_demand(classify):
+    (logits,) = classify([TEXTS[0]], top_k=None, function_to_apply="none")
+    (scores,) = classify([TEXTS[0]], top_k=None)
+    assert [answer["label"] for answer in logits] == [answer["label"] for answer in scores]
+    exponentials = np.exp([answer["score"] for answer in logits])
+    assert [answer["score"] for answer in scores] == pytest.approx(
+        list(exponentials / exponentials.sum())
+    )
+
+
+def test_a_threshold_may_leave_nothing(classify):
+    assert classify(TEXTS[0], threshold=1.1) == []
+
+
+def test_options_of_the_task_reach_it(toy_run):
+    short = prediction.pipeline("text-classification", toy_run, max_length=5)
+    assert short.task.max_length == 5
+    (three,), (seven,) = short("dull, number 3"), short("dull, number 7")
+    assert three == pytest.approx(seven)  # the digit is cut off
+
+
+def test_a_model_without_the_head_is_no_answer(tiny_bert_folder):
+    with pytest.raises(UserError) as caught:
+        prediction.pipeline("text-classification", str(tiny_bert_folder))
+    assert str(caught.value) == (
+        f"{tiny_bert_folder} was not trained for text_classification: it has no weights for "
+        "classifier.weight, classifier.bias; train it first"
+    )
+    with pytest.raises(UserError) as caught:
+        prediction.predict(str(tiny_bert_folder), TEXTS)
+    assert str(caught.value) == (
+        "no task for a model with architecture BertModel; name one with --task: text_classification"
+    )
+
+
+def test_a_saved_model_of_others_is_no_export(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(UserError) as caught:
+        prediction.predict(tmp_path, TEXTS)
+    assert str(caught.value) == (
+        f"{tmp_path} is no export of tfhf: assets.extra/task.json is missing"
+    )
+
+
+# === Files ===
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A CSV file with columns nobody asks for, one of them named like nothing of ours."""
+    path = tmp_path / "rows.csv"
+    path.write_text('id,text,note\n7,"a lovely film","x, y"\n8,dull,\n', encoding="utf-8")
+    return path
+
+
+def test_a_file_keeps_its_columns(toy_run, table, tmp_path):
+    output = tmp_path / "out.jsonl"
+    prediction.predict_to(toy_run, file=str(table), output=str(output))
+    rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [list(row) for row in rows] == [
+        ["id", "text", "note", "label", "score", "probabilities"]
+    ] * 2
+    assert [(str(row["id"]), row["text"], row["note"] or "") for row in rows] == [
+        ("7", "a lovely film", "x, y"),
+        ("8", "dull", ""),
+    ]
+    alone = prediction.predict(toy_run, ["a lovely film", "dull"])
+    assert [row["label"] for row in rows] == [answer["label"] for answer in alone]
+
+
+def test_json_lines_become_csv(toy_run, tmp_path):
+    source, output = tmp_path / "rows.jsonl", tmp_path / "out.csv"
+    rows = [{"text": "größer, wärmer", "tags": ["a", "b"]}, {"text": "dull", "tags": []}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    prediction.predict_to(toy_run, file=str(source), output=str(output))
+    with output.open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert list(found[0]) == [
+        "text", "tags", "label", "score", "probabilities.negative", "probabilities.positive",
+    ]  # fmt: skip
+    assert [row["text"] for row in found] == ["größer, wärmer", "dull"]
+    assert [json.loads(row["tags"]) for row in found] == [["a", "b"], []]
+    total = sum(float(found[0][f"probabilities.{name}"]) for name in ("negative", "positive"))
+    assert total == pytest.approx(1.0)
+
+
+def test_a_missing_column_and_an_unknown_format(toy_run, tmp_path):
+    source = tmp_path / "rows.csv"
+    source.write_text("sentence,id\na film,1\n")
+    with pytest.raises(UserError, match=r"rows\.csv: column 'text' not found"):
+        prediction.predict_to(toy_run, file=str(source))
+    with pytest.raises(UserError) as caught:
+        prediction.predict_to(toy_run, file=str(source), output="out.xlsx")
+    assert str(caught.value) == "--output: must end in .jsonl or .csv; received 'out.xlsx'"
