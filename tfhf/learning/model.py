@@ -102,6 +102,11 @@ class Model(tf_keras.Model):
             weights = tf.ones(tf.shape(tf.nest.flatten(inputs)[0])[:1])
         batch = (inputs, targets, weights)
         rows = tf.shape(weights)[0] // self.accumulate
+        tf.debugging.assert_equal(
+            rows * self.accumulate,
+            tf.shape(weights)[0],
+            "the batch size must be a multiple of accumulate",
+        )
 
         def add(step, total, count, sums):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
