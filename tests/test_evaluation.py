@@ -23,7 +23,7 @@ def test_a_model_with_a_recipe_scores_what_its_run_scored(toy_run, toy_recipe):
 def test_other_data_leave_the_run_as_it_is(toy_run, toy_files):
     before = (toy_run.folder / "metrics.json").read_text()
     found = evaluation.evaluate(
-        toy_run, split="test", overrides={"data.test": str(toy_files / "train.csv")}
+        toy_run, split="test", **{"data.test": str(toy_files / "train.csv")}
     )
     assert sum(values["support"] for values in found["per_class"].values()) == 64
     assert (toy_run.folder / "metrics.json").read_text() == before

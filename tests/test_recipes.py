@@ -53,7 +53,7 @@ def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path):
         "train.batch_size": 8,
         "train.log_every": 1,
     }
-    run = training.train(name, out=tmp_path / "run", overrides=overrides)
+    run = training.train(name, out=tmp_path / "run", **overrides)
     log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log if "loss" in row] == [1, 2]
     assert run.metrics["best_epoch"] == 1

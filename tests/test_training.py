@@ -145,7 +145,7 @@ def test_a_batch_must_fit_replicas_and_slices(toy_recipe, tmp_path):
 )
 def test_a_mistake_is_found_before_anything_is_written(toy_recipe, tmp_path, changes, line):
     with pytest.raises(UserError) as caught:
-        training.train(toy_recipe, out=tmp_path / "run", overrides=changes)
+        training.train(toy_recipe, out=tmp_path / "run", **changes)
     assert str(caught.value) == line
     assert not (tmp_path / "run").exists()
 

@@ -69,11 +69,13 @@ def command(function):
 def train(recipe, overrides, out, overwrite, dry_run):
     """Train RECIPE, a YAML file or the name of a shipped one; KEY=VALUE changes a setting."""
     from tfhf import training
+    from tfhf.recipe import parse_overrides
 
+    changes = parse_overrides(overrides)
     if dry_run:
-        click.echo(_dry_run_text(training.dry_run(recipe, overrides)))
+        click.echo(_dry_run_text(training.dry_run(recipe, **changes)))
         return
-    run = training.train(recipe, out=out, overwrite=overwrite, overrides=overrides)
+    run = training.train(recipe, out=out, overwrite=overwrite, **changes)
     click.echo(_scores_text(run.metrics))
     click.echo(f"report: {run.folder / 'report.html'}\nmodel:  {run.folder / 'model'}")
 

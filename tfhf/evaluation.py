@@ -10,14 +10,14 @@ from tfhf.recipe import Recipe
 from tfhf.run import Run, is_run
 
 
-def evaluate(model, *, recipe=None, split=None, overrides=()):
+def evaluate(model, *, recipe=None, split=None, **overrides):
     """Measures a run or a model on the data of a recipe.
 
     Args:
         model: a run's folder, a Run, or a trained model (folder or Hub id) with a recipe.
         recipe: the recipe whose data are used; a run has its own.
         split: `train`, `validation` or `test`; by default test where there is one.
-        overrides: `key=value` strings or a dictionary from dotted keys to values.
+        **overrides: dotted keys of the recipe, such as `**{"data.test": "more.csv"}`.
 
     Returns:
         Metric name → value, tables such as `per_class` as dictionaries. A run's metrics.json and

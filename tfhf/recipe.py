@@ -113,7 +113,8 @@ class Recipe(_Section):
             where = find(source)
             values = _read(where)
         # The training set first: it clears what the other overrides may set.
-        for key, value in sorted(_pairs(overrides), key=lambda pair: pair[0] != "data.train"):
+        changes = overrides if isinstance(overrides, dict) else parse_overrides(overrides)
+        for key, value in sorted(changes.items(), key=lambda pair: pair[0] != "data.train"):
             _override(values, key, value)
         return _check(cls, values, where)
 
@@ -128,6 +129,34 @@ class Recipe(_Section):
         if Path(self.model).exists():
             values["model"] = os.path.abspath(self.model)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def parse_overrides(texts):
+    """Turns the command line's `key=value` strings into a dictionary.
+
+    Args:
+        texts: strings such as `train.epochs=1`; the value is YAML.
+
+    Returns:
+        Dotted key → value.
+
+    Raises:
+        UserError: if a string has no `=`, or its value is no YAML.
+
+    Example:
+        >>> parse_overrides(["train.epochs=1", "data.columns={text: review}"])
+        {'train.epochs': 1, 'data.columns': {'text': 'review'}}
+    """
+    changes = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UserError(f"overrides look like train.epochs=1; received {text!r}")
+        try:
+            changes[key] = yaml.load(value, _Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"{key}: the value is not valid YAML; received {value!r}") from error
+    return changes
 
 
 def shipped():
@@ -200,20 +229,6 @@ def _read(path):
     if not isinstance(values, dict):
         raise UserError(f"{path}: a recipe is a list of `key: value` lines; received {values!r}")
     return values
-
-
-def _pairs(overrides):
-    if isinstance(overrides, dict):
-        yield from overrides.items()
-        return
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UserError(f"overrides look like train.epochs=1; received {text!r}")
-        try:
-            yield key, yaml.load(value, _Loader)
-        except yaml.YAMLError as error:
-            raise UserError(f"{key}: the value is not valid YAML; received {value!r}") from error
 
 
 def _override(values, key, value):

@@ -11,7 +11,7 @@ from tfhf.recipe import Recipe
 from tfhf.run import Run, check_vacant
 
 
-def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
+def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     """Trains a recipe: data in, and out a model, its metrics, an export and a report.
 
     Args:
@@ -19,7 +19,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
         out: folder of the run; `runs/<recipe's name>` by default.
         overwrite: whether a run in that folder may be replaced.
         strategy: a `tf.distribute.Strategy`; chosen from the machine's devices by default.
-        overrides: `key=value` strings or a dictionary from dotted keys to values.
+        **overrides: dotted keys of the recipe, such as `**{"train.epochs": 1}`.
 
     Returns:
         The Run.
@@ -60,8 +60,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
             _evaluate(run, scorer, prepared, stores, best)
         if not exporting.obstacles(prepared.task):
             with phases("exporting") as found:
-                published = exporting.publish(run.exports, model, prepared.splits["validation"])
-                found.append(published.line())
+                found.append(_export(run, model, prepared.splits["validation"]))
     finally:
         shutil.rmtree(run.folder / "tokens", ignore_errors=True)
     with phases("reporting"):
@@ -69,6 +68,14 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, overrides=()):
         run.update("environment.json", {"phases": phases, "seconds": seconds})
         reporting.report(run)
     return run
+
+
+def _export(run, model, rows):
+    """Publishes the first version; what the tokenizer's graph cannot do loses no training."""
+    try:
+        return exporting.publish(run.exports, model, rows).line()
+    except UserError as error:
+        return f"no export: {error}"
 
 
 def _monitor(name, task):
@@ -175,11 +182,11 @@ def default_folder(recipe, checked):
     return Path("runs") / (Path(recipe).stem if isinstance(recipe, str | Path) else checked.task)
 
 
-def dry_run(recipe, overrides=()):
+def dry_run(recipe, **overrides):
     """Everything of a training that needs no TensorFlow: checks, counts, lengths, steps.
 
     Args:
-        recipe, overrides: as for `train`.
+        recipe, **overrides: as for `train`.
 
     Returns:
         What `data.json` holds, and `steps`, `parameters`, `columns` and the notes.

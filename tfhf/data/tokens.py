@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfhf.storage import storing, write_json
+
 ROWS_AT_ONCE = 2_000  # rows tokenized per call; enough to keep the tokenizer's threads busy
 
 
@@ -44,9 +46,11 @@ class TokenStore:
 
         Returns:
             The TokenStore.
+
+        Raises:
+            StorageError: if the files cannot be written.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True)
         writer = _Writer(folder, task.padding)
         for start in range(0, len(dataset), ROWS_AT_ONCE):
             rows = dataset[start : start + ROWS_AT_ONCE]
@@ -103,6 +107,8 @@ class _Writer:
         self.files = {}
         self.arrays = {}
         self.ends = {}
+        with storing(folder):
+            folder.mkdir(parents=True)
 
     def add(self, columns, rows):
         for name, values in columns.items():
@@ -121,17 +127,18 @@ class _Writer:
         self._append("row", rows)
 
     def _append(self, name, array):
-        if name not in self.files:
-            self.files[name] = (self.folder / f"{name}.bin").open("wb")
-            self.arrays[name] = [array.dtype.name, [0, *array.shape[1:]]]
-        self.files[name].write(np.ascontiguousarray(array).data)
+        with storing(self.folder):
+            if name not in self.files:
+                self.files[name] = (self.folder / f"{name}.bin").open("wb")
+                self.arrays[name] = [array.dtype.name, [0, *array.shape[1:]]]
+            self.files[name].write(np.ascontiguousarray(array).data)
         self.arrays[name][1][0] += len(array)
 
     def close(self):
-        for file in self.files.values():
-            file.close()
-        description = {"padding": self.padding, "arrays": self.arrays}
-        (self.folder / "columns.json").write_text(json.dumps(description))
+        with storing(self.folder):  # the last bytes are written when a file is closed
+            for file in self.files.values():
+                file.close()
+        write_json(self.folder / "columns.json", {"padding": self.padding, "arrays": self.arrays})
 
 
 def describe_lengths(store):
