@@ -314,3 +314,22 @@ def test_generation_settings_of_the_checkpoint(names, write_folder, tokenizer, t
     save_backbone(backbone, tokenizer, tmp_path / "saved")
     again = json.loads((tmp_path / "saved" / "generation_config.json").read_text())
     assert again["max_length"] == 17
+
+
+def test_a_new_head_starts_as_pytorch_starts_it(tiny_bert_folder):
+    import tf_keras
+
+    source = resolve(str(tiny_bert_folder))
+    heads = []
+    for _ in range(2):
+        tf_keras.utils.set_random_seed(5)
+        model, report = load_backbone(
+            source, "TFAutoModelForSequenceClassification", num_labels=400, initializer_range=0.5
+        )
+        assert "classifier.weight" in report.new
+        heads.append(model.classifier.kernel.numpy())
+    np.testing.assert_array_equal(*heads)
+    # Normal with the config's deviation; a normal cut off at two deviations would have 0.44.
+    assert abs(heads[0].std() - 0.5) < 0.02
+    assert abs(heads[0]).max() > 1.0
+    assert (model.classifier.bias.numpy() == 0).all()

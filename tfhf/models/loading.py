@@ -97,7 +97,7 @@ def load_backbone(source, auto_class, **config_changes):
 
     Returns:
         `(model, report)`: the transformers model, in float32, and a LoadReport. Weights the
-        checkpoint lacks start as the model's initialisers make them from Keras's global seed.
+        checkpoint lacks start as PyTorch starts them, drawn from Keras's global seed.
 
     Raises:
         UserError: if the family has no such head, the config and the weights contradict each other,
@@ -108,6 +108,7 @@ def load_backbone(source, auto_class, **config_changes):
     model = _build(config, auto_class, source)
     with _open(intake.weight_files(source.folder)) as (stored, is_tensorflow):
         report = _fill(model, stored, is_tensorflow, source)
+    _start_anew(model, {*report.new, *report.reshaped})
     if model.generation_config is not None:
         _load_generation_config(model, source)
     return model, report
@@ -256,6 +257,25 @@ def _fill(model, stored, is_tensorflow, source):
         )
     unused = _unused(stored, set(loaded.values()), set(reshaped.values()))
     return LoadReport(list(loaded), new, list(reshaped), unused, parameters, prefix)
+
+
+def _start_anew(model, names):
+    """Draws new matrices from the normal distribution that PyTorch's classes use.
+
+    TensorFlow's classes cut it off at two standard deviations, so their heads start an eighth
+    smaller; where a training is short, that is seen in what it reaches.
+    """
+    import tensorflow as tf
+
+    deviation = getattr(model.config, "initializer_range", None)
+    if deviation is None:
+        deviation = getattr(model.config, "init_std", None)
+    if deviation is None:
+        return  # T5 scales every matrix by its own width, in both frameworks alike
+    for place in places(model):
+        variable = place.variable
+        if place.name in names and variable.shape.rank == 2 and not place.name.endswith(".bias"):
+            variable.assign(tf.random.normal(variable.shape, stddev=deviation))
 
 
 def _stored_name(place, stored, is_tensorflow, prefix):
