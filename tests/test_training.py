@@ -152,7 +152,7 @@ def test_a_mistake_is_found_before_anything_is_written(toy_recipe, tmp_path, cha
 
 def test_a_dry_run_counts_and_writes_nothing(toy_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = training.dry_run(toy_recipe, ["train.epochs=5"])
+    found = training.dry_run(toy_recipe, **{"train.epochs": 5})
     assert (found["steps"], found["steps_per_epoch"]) == (40, 8)
     assert {split: values["rows"] for split, values in found["splits"].items()} == {
         "train": 64,
