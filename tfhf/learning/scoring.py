@@ -50,17 +50,16 @@ class Scorer:
             Scores.
         """
         task = self.model.task
-        replicas = self.strategy.num_replicas_in_sync
-        fitting = -(-store.features // replicas) * replicas  # one text is no batch of 32
-        batch_size = min(self.batch_size, max(fitting, replicas))
+        share = self.strategy.num_replicas_in_sync
+        fitting = -(-store.features // share) * share  # one text is no batch of 32
+        batch_size = min(self.batch_size, max(fitting, share))
         rows = batches.by_length(store.lengths, batch_size=batch_size)
         dataset = batches.evaluation_dataset(store, task, rows, phase)
         step = self._step(phase)
         iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
         found, totals = [], np.zeros(2)
         for _ in range(len(rows)):
-            replicas = self.strategy.experimental_local_results(step(iterator))
-            for feature, results, sums in replicas:
+            for feature, results, sums in self.strategy.experimental_local_results(step(iterator)):
                 real = feature.numpy() >= 0
                 found.append((feature.numpy()[real], _taken(results, real)))
                 totals += np.asarray(sums, np.float64)
