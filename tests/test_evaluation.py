@@ -1,6 +1,5 @@
 """Evaluation: a run, a model, other data, and what a split says again."""
 
-import json
 import shutil
 
 import pytest
@@ -56,11 +55,3 @@ def test_a_model_needs_a_recipe_and_a_split_must_exist(toy_run, toy_recipe, tmp_
     with pytest.raises(UserError) as caught:
         evaluation.evaluate(toy_run, recipe=toy_recipe | {"data": data}, split="test")
     assert str(caught.value) == "--split: the data have train, validation; received 'test'"
-
-
-def test_learned_labels(toy_run, tmp_path):
-    assert evaluation.learned_labels(toy_run.model) == ["negative", "positive"]
-    single = shutil.copytree(toy_run.model, tmp_path / "single")
-    config = json.loads((single / "config.json").read_text())
-    (single / "config.json").write_text(json.dumps(config | {"problem_type": "regression"}))
-    assert evaluation.learned_labels(single) is None

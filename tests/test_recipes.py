@@ -10,28 +10,29 @@ import datasets
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import toy_rows
-from tfhf import exporting, recipe, training
+from tests import toys
+from tfhf import exporting, recipe, tasks, training
 from tfhf.cli import main
+from tfhf.tasks.base import Task
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 SCRIPTS = sorted(FOLDER.rglob("*.py"))
-MULTI_LABEL = {"text_classification/go_emotions"}  # a recipe does not say so: the data do
 
 
-def write_toy_file(name, columns, path):
-    """18 rows with the columns of a recipe, labelled as its data are: 16 train, 2 validate."""
-    rows = []
-    for index, toy in enumerate(toy_rows(18)):
-        label = toy["label"]
-        if recipe.Recipe.load(name).options["problem"] == "regression":
-            label = index / 4
-        elif name in MULTI_LABEL:
-            label = [label, "neutral"] if index % 3 else []
-        values = {"text": toy["text"], "text_pair": "the other text", "label": label}
-        rows.append({column: values[role] for role, column in columns.items()})
+def write_toy_file(name, path):
+    """The task's toy rows under the names that a recipe gives the columns."""
+    loaded = recipe.Recipe.load(name)
+    columns = loaded.data.columns
+    rows = [
+        {_column(columns.get(role, role)): value for role, value in row.items()}
+        for row in toys.of(loaded.task).rows(name)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def _column(name):
+    return name[0] if isinstance(name, list) else name
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "export"])
@@ -44,21 +45,22 @@ def with_export(request, monkeypatch):
 
 @pytest.mark.parametrize("name", recipe.shipped())
 def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path):
-    columns = recipe.Recipe.load(name).data.columns
-    overrides = {
-        "data.train": str(write_toy_file(name, columns, tmp_path / "toy.jsonl")),
-        "model": str(tiny_bert_folder),
-        "options.max_length": 16,
+    toy = toys.of(recipe.Recipe.load(name).task)
+    overrides = toy.OPTIONS | {
+        "data.train": str(write_toy_file(name, tmp_path / "toy.jsonl")),
+        "model": str(toy.model(tiny_bert_folder, tmp_path / "checkpoint")),
+        "tokenizer": None,
         "train.epochs": 1,
         "train.batch_size": 8,
         "train.log_every": 1,
     }
     run = training.train(name, out=tmp_path / "run", **overrides)
     log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in log if "loss" in row] == [1, 2]
+    assert [row["step"] for row in log if "loss" in row][:2] == [1, 2]
     assert run.metrics["best_epoch"] == 1
     assert (run.folder / "report.html").is_file()
-    assert list(run.folder.glob("export/*/1/saved_model.pb")) or not with_export
+    served = tasks.get(run.recipe.task).serving_roles is not Task.serving_roles
+    assert list(run.folder.glob("export/*/1/saved_model.pb")) or not (with_export and served)
 
 
 def commands(text):

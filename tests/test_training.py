@@ -113,7 +113,7 @@ def test_bfloat16_computes_and_float32_answers(toy_recipe, tmp_path, proven_here
     served = prediction.Servable(version).results(rows)
     assert served["probabilities"].dtype == np.float32
     # Computed in bfloat16, unlike the restored model: near, but not the same.
-    answered = prediction.Pipeline(model, raw=False).results(rows)
+    answered = prediction.Pipeline(model).results(rows)
     np.testing.assert_allclose(served["probabilities"], answered["probabilities"], atol=0.02)
     assert (served["probabilities"] != answered["probabilities"]).any()
 

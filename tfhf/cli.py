@@ -98,15 +98,25 @@ def evaluate(model, recipe, split):
 @click.option("--task", help="Task of a MODEL whose config does not tell.")
 @click.option("--file", help="File of rows: CSV, TSV, JSON, JSONL, Parquet or text.")
 @click.option("--output", help="Where to write: .jsonl or .csv (default: standard output).")
-def predict(model, texts, task, file, output):
+@click.option(
+    "--option",
+    "choices",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the task's pipeline takes, such as max_new_tokens=40; may be repeated.",
+)
+def predict(model, texts, task, file, output, choices):
     """Answer each TEXT, the rows of --file, or the lines of standard input."""
     from tfhf import prediction
+    from tfhf.recipe import parse_overrides
 
     if texts and file:
         raise UserError("predict takes TEXT or --file, not both")
     if not texts and not file:
         texts = [line.rstrip("\n") for line in sys.stdin]
-    prediction.predict_to(model, texts=texts, file=file, output=output, task=task)
+    prediction.predict_to(
+        model, texts=texts, file=file, output=output, task=task, **parse_overrides(choices)
+    )
 
 
 @command
@@ -170,12 +180,13 @@ def _dry_run_text(found):
     lines = [f"model       {found['model']['name']}  {found['parameters']:,} parameters"]
     lines += [f"column      {role}: {kind}" for role, kind in found["columns"].items()]
     for split, values in found["splits"].items():
-        lengths = values["lengths"]["percentiles"]
-        tokens = "  ".join(f"{rank} %: {length}" for rank, length in lengths.items())
         lines.append(f"{split:<11} {values['rows']:,} rows")
-        lines.append(f"  tokens    {tokens}")
-        cut = values["lengths"]["truncated"]
-        lines.append(f"  cut       {cut:.1%} are longer than {found['max_length']} tokens")
+        if values["lengths"]:
+            lengths = values["lengths"]["percentiles"]
+            tokens = "  ".join(f"{rank} %: {length}" for rank, length in lengths.items())
+            lines.append(f"  tokens    {tokens}")
+            cut = values["lengths"]["truncated"]
+            lines.append(f"  cut       {cut:.1%} are longer than {found['max_length']} tokens")
         for label, count in (values.get("labels") or {}).items():
             lines.append(f"  label     {label}: {count:,}")
     lines.append(f"steps       {found['steps']:,} ({found['steps_per_epoch']:,} per epoch)")

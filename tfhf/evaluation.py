@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from tfhf import models, preparation
+from tfhf import preparation
 from tfhf.console import Phases, load_tensorflow
 from tfhf.errors import UserError
 from tfhf.recipe import Recipe
@@ -32,7 +32,7 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
     checked = Recipe.load(recipe if recipe is not None else run.recipe, overrides)
     folder = str(run.model if run is not None else model)
     phases = Phases()
-    prepared = preparation.prepare(checked, phases, model=folder, labels=learned_labels(folder))
+    prepared = preparation.prepare(checked, phases, trained=folder)
     name = split or ("test" if "test" in prepared.splits else "validation")
     if name not in prepared.splits:
         raise UserError(f"--split: the data have {', '.join(prepared.splits)}; received {name!r}")
@@ -71,21 +71,4 @@ def measure(scorer, store, dataset):
 def record(run, split, values, scores, dataset, task):
     """Writes a split's metrics and predictions into a run."""
     run.update("metrics.json", {split: values})
-    expected = task.expected(dataset)
-    run.write_predictions(
-        split,
-        (
-            {role: value for role, value in row.items() if role not in task.targets}
-            | {"expected": expected[index]}
-            | task.decode(scores.results, index, row)
-            for index, row in enumerate(dataset)
-        ),
-    )
-
-
-def learned_labels(folder):
-    """Label names of a trained model in the order of its classes, or None for a number."""
-    config = models.load_config(models.resolve(folder))
-    if config.problem_type == "regression" or config.num_labels == 1:
-        return None
-    return [config.id2label[index] for index in range(config.num_labels)]
+    run.write_predictions(split, task.records(dataset, scores.results))

@@ -70,6 +70,8 @@ def obstacles(task):
     """Why models of a task's tokenizer cannot be exported, a line each; empty where they can."""
     from tfhf.exports import tokenizers
 
+    if not task.serving_roles:
+        return [f"no export: {task.name()} has no signature for TensorFlow Serving yet"]
     try:
         tokenizers.check_kind(task.processor)
     except UserError as error:
@@ -91,14 +93,17 @@ def publish(folder, model, rows):
     from tfhf.exports import saved_model
 
     task = model.task
-    dataset = data.from_rows(rows, task.serving_roles)
+    dataset = data.from_rows(rows, task.inputs)
     dataset = dataset.select(range(min(ROWS, len(dataset))))
+    obstacle = next(iter(obstacles(task)), None)
+    if obstacle:
+        raise UserError(obstacle)
     about = {"task": task.name(), "config": task.model_config()}
     facts = saved_model.publish(
         model,
         folder,
         rows={role: dataset[role][:] for role in task.serving_roles},
-        expected=prediction.Pipeline(model, raw=False).results(dataset),
+        expected=prediction.Pipeline(model).results(dataset),
         about=json.dumps(about, indent=2),
     )
     return Published(Path(facts["path"]), facts)

@@ -32,23 +32,24 @@ def load_model(
         >>> model.task.labels
         ['negative', 'positive']
     """
-    source = models.resolve(name, revision)
-    kind, tokenizer = tasks.get(task), models.load_tokenizer(source)
+    source, kind = models.resolve(name, revision), tasks.get(task)
+    processor = kind.load_processor(source)
     if labels is None:
-        chosen = kind.from_config(tokenizer, models.load_config(source), **options)
+        chosen = kind.from_config(processor, models.load_config(source), **options)
     else:
         features = kind.features_for(labels, roles, options.get("problem"))
-        chosen = kind(tokenizer, features, **options)
+        chosen = kind(processor, features, **options)
     return trained(source, chosen)
 
 
-def trained(source, task):
-    """A checkpoint's weights under a task's head, as a `tfhf.Model`."""
+def trained(source, task, *, accumulate=1):
+    """A checkpoint's weights under a task's head, as a `tfhf.Model` with a `load_report`."""
     load_tensorflow()
     from tfhf.learning.model import Model
 
     backbone, report = models.load_backbone(source, task.auto_class, **task.model_config())
-    model = Model(backbone, task)
+    task.set_up(backbone)
+    model = Model(backbone, task, accumulate=accumulate)
     model.load_report = report
     return model
 

@@ -30,7 +30,7 @@ def predict(model, rows, *, task=None, batch_size=32):
         UserError: if the model or a role is missing.
     """
     answering = opened(model, task, batch_size)
-    dataset = data.from_rows(rows, answering.task.serving_roles)
+    dataset = data.from_rows(rows, answering.task.inputs)
     results = answering.results(dataset)
     return [answering.task.decode(results, index, row) for index, row in enumerate(dataset)]
 
@@ -53,7 +53,7 @@ def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
     """Makes a function from texts to answers, with the names transformers' pipelines made usual.
 
     Args:
-        task: `sentiment-analysis` or `text-classification`.
+        task: a name of transformers' pipelines: `sentiment-analysis`, `ner`, `fill-mask` …
         model: a Run, a run's folder, a model folder or a Hub id; the task's usual checkpoint
             where there is none.
         revision: branch, tag or commit of a Hub id.
@@ -74,7 +74,7 @@ def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
     kind = tasks.by_pipeline(task)
     if model is None:
         model, revision = kind.default_model
-    return Pipeline(load(model, kind, revision, options), batch_size)
+    return Pipeline(load(model, kind, revision, options), batch_size, shown=True)
 
 
 class Pipeline:
@@ -83,50 +83,50 @@ class Pipeline:
     Args:
         model: a `tfhf.Model`.
         batch_size: rows per batch; texts of like lengths share one.
-        raw: whether `results` hold the logits, too.
+        shown: whether `results` hold what the task's `present` needs, which calls do, too.
     """
 
-    def __init__(self, model, batch_size=32, *, raw=True):
+    def __init__(self, model, batch_size=32, *, shown=False):
         from tfhf.learning.scoring import Scorer
 
         self.model = model
         self.task = model.task
-        self._scorer = Scorer(model, batch_size, raw=raw)
+        self._scorer = Scorer(model, batch_size, shown=shown)
 
     def __call__(self, rows, **choices):
         """Answers rows.
 
         Args:
-            rows: a text, a dictionary from role to text (`{"text", "text_pair"}`), or a list.
-            **choices: what the task's `present` takes; for classification `top_k`,
-                `threshold`, `function_to_apply`.
+            rows: a text, a dictionary from role to value (`{"text", "text_pair"}`), or a list.
+            **choices: what transformers' pipeline of the task takes beside its rows, such as
+                `top_k`; the task's `configured` and `present` name them.
 
         Returns:
-            For a list of rows a list with each row's answer; for one row its answer. Where one
-            label was asked for, an answer in a list stands by itself, as in transformers.
+            For a list of rows a list with each row's answer; for one row its answer.
 
         Raises:
-            UserError: if a role is missing or no text.
+            UserError: if a role is missing or holds something else than it should.
         """
+        task, rest = self.task.configured(**choices)
         many = isinstance(rows, list | tuple)
-        dataset = data.from_rows(rows if many else [rows], self.task.serving_roles)
-        results = self.results(dataset)
-        answers = [
-            self.task.present(results, index, row, **choices) for index, row in enumerate(dataset)
-        ]
-        if not many:
-            return answers[0]
-        if "top_k" in choices:
-            return answers
-        return [answer[0] if len(answer) == 1 else answer for answer in answers]
+        dataset = data.from_rows(rows if many else [rows], task.inputs)
+        results = self.results(dataset, task)
+        answers = [task.present(results, index, row, **rest) for index, row in enumerate(dataset)]
+        return task.arrange(answers, **rest) if many else answers[0]
 
-    def results(self, dataset):
-        """The named results (name → array) of a dataset's rows, in their order."""
+    def results(self, dataset, task=None):
+        """The named results (name → array) of a dataset's rows, in their order.
+
+        Args:
+            dataset: a `datasets.Dataset` with the columns of the task's `inputs`.
+            task: the model's own task, or what its `configured` gave.
+        """
         if not len(dataset):
             return {}
+        task = task or self.task
         with tempfile.TemporaryDirectory() as scratch:
-            store = TokenStore.build(dataset, self.task, f"{scratch}/tokens")
-            return self._scorer(store, "predict").results
+            store = TokenStore.build(dataset, task, f"{scratch}/tokens")
+            return self._scorer(store, "predict", task).results
 
 
 class Servable:
@@ -153,7 +153,7 @@ class Servable:
         self.batch_size = batch_size
         self._loaded = tf.saved_model.load(str(folder))
 
-    def results(self, dataset):
+    def results(self, dataset, task=None):
         """The named results (name → array) of a dataset's rows, in their order."""
         import numpy as np
         import tensorflow as tf
@@ -176,7 +176,7 @@ def load(model, kind, revision=None, options=None):
         model = (model if isinstance(model, Run) else Run(model)).model
     source = models.resolve(str(model), revision)
     config = models.load_config(source)
-    task = kind.from_config(models.load_tokenizer(source), config, **(options or {}))
+    task = kind.from_config(kind.load_processor(source), config, **(options or {}))
     loaded = trained(source, task)
     if loaded.load_report.new:
         raise UserError(
@@ -186,7 +186,7 @@ def load(model, kind, revision=None, options=None):
     return loaded
 
 
-def predict_to(model, *, texts=(), file=None, output=None, task=None):
+def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices):
     """Answers texts or a file's rows and writes them: what `tfhf predict` does.
 
     Args:
@@ -196,6 +196,7 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None):
             the names a run's recipe gives them, else under the roles' own.
         output: a `.jsonl` or `.csv` file; standard output by default: plain lines for texts, JSON
             lines for a file.
+        **choices: what the task's `configured` takes, such as `max_new_tokens=40`.
 
     Raises:
         UserError: if a column is missing, or the output's format is unknown.
@@ -205,28 +206,55 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None):
     if suffix not in (None, ".jsonl", ".csv"):
         raise UserError(f"--output: must end in .jsonl or .csv; received {output!r}")
     answering = opened(model, task)
+    task, rest = answering.task.configured(**choices)
+    if rest:
+        raise UserError(f"--option: {task.name()} has no option {next(iter(rest))!r} here")
     if file:
         columns = Run(model).recipe.data.columns if is_run(str(model)) else {}
-        kept, dataset = _read(file, answering.task, columns)
+        kept, dataset = _read(file, task, columns)
     else:
-        dataset = data.from_rows(list(texts), answering.task.serving_roles)
+        dataset = data.from_rows(_named(texts, task), task.inputs)
         kept = dataset
-    results = answering.results(dataset)
-    answers = (answering.task.decode(results, index, row) for index, row in enumerate(dataset))
+    results = answering.results(dataset, task)
+    answers = [task.decode(results, index, row) for index, row in enumerate(dataset)]
+    if not output and not file:
+        for row, answer in zip(dataset, answers, strict=True):
+            print(task.line(row, answer))
+        return
     rows = [before | answer for before, answer in zip(kept, answers, strict=True)]
+    text = _as_csv(rows) if suffix == ".csv" else _as_lines(rows)
     if output:
-        storage.write(output, _as_csv(rows) if suffix == ".csv" else _as_lines(rows))
+        storage.write(output, text)
     else:
-        print(_as_lines(rows) if file else _as_text(rows), end="")
+        print(text, end="")
+
+
+def _named(texts, task):
+    """The command line's texts as rows: one each, or together one of a task of several roles.
+
+    `question="…" context="…"` is one row of a task that needs both.
+    """
+    needed = [role for role, kind in task.inputs.items() if not kind.optional]
+    if len(needed) < 2:
+        return list(texts)
+    row = {}
+    for text in texts:
+        role, _, value = text.partition("=")
+        if role not in task.inputs or role in row:
+            wanted = " ".join(f'{role}="…"' for role in needed)
+            raise UserError(f"predict: {task.name()} takes {wanted}; received {text[:60]!r}")
+        row[role] = value
+    return [row]
 
 
 def _read(file, task, columns):
     """A file's rows as they are, and the task's roles among them."""
-    kinds = {role: kind for role, kind in task.columns().items() if role in task.serving_roles}
+    kinds = task.inputs
     columns = {role: name for role, name in columns.items() if role in kinds}
     kept = data.read_rows(file, kinds, columns)
     names = {columns.get(role, role): role for role in kinds}
-    return kept, kept.select_columns(list(names)).rename_columns(names)
+    present = {name: role for name, role in names.items() if name in kept.column_names}
+    return kept, kept.select_columns(list(present)).rename_columns(present)
 
 
 def _as_lines(rows):
@@ -253,13 +281,3 @@ def _flat(row):
         else:
             flat[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
     return flat
-
-
-def _as_text(rows):
-    """A line per row for people: label, score, text."""
-    lines = []
-    for row in rows:
-        label = row.get("label", "")
-        label = ", ".join(label) if isinstance(label, list) else label
-        lines.append(f"{label:<24} {row['score']:.3f}  {row['text']}\n")
-    return "".join(lines)

@@ -4,6 +4,9 @@ The order is that of cost: the recipe is checked already, then files, columns an
 row, then the checkpoint's files and its tokenizer.
 """
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +31,14 @@ class Prepared:
     notes: list[str]
 
 
-def prepare(recipe, phases, model=None, labels=None):
+def prepare(recipe, phases, trained=None):
     """Loads and checks the data, the checkpoint's files and the tokenizer.
 
     Args:
         recipe: a checked Recipe.
         phases: `console.Phases`, told of each phase.
-        model: checkpoint in place of the recipe's.
-        labels: label names in place of the recipe's, for a model that has learned them already.
+        trained: a trained model (folder or Hub id) in place of the recipe's checkpoint; the labels
+            it has learned take the place of the recipe's, and what it was tuned to holds.
 
     Returns:
         Prepared.
@@ -43,24 +46,62 @@ def prepare(recipe, phases, model=None, labels=None):
     Raises:
         UserError: for anything wrong with files, columns, labels or the checkpoint.
     """
-    task = tasks.get(recipe.task)
+    kind = tasks.get(recipe.task)
+    labels = tuned = None
+    if trained is not None:
+        config = models.load_config(models.resolve(trained))
+        labels, tuned = kind.learned_labels(config), kind.saved(config)
     with phases("loading data") as found:
-        loaded = load_data(recipe, task, labels)
+        loaded = load_data(recipe, kind, labels)
         found.append(", ".join(f"{len(s):,} {name}" for name, s in loaded.splits.items()))
     with phases("checking the model") as found:
-        source = models.resolve(model or recipe.model, recipe.revision)
-        tokenizer = models.load_tokenizer(source)
+        if trained is not None:
+            source = models.resolve(trained)
+        elif isinstance(recipe.model, dict):
+            source = new_model(recipe, kind, loaded.splits["train"])
+        else:
+            source = models.resolve(recipe.model, recipe.revision)
+        processor = kind.load_processor(source)
         found.append(source.name)
     features = next(iter(loaded.splits.values())).features
-    notes = loaded.notes + models.tokenizer_notes(tokenizer)
-    return Prepared(loaded.splits, source, task(tokenizer, features, **recipe.options), notes)
+    task = kind(processor, features, **recipe.options)
+    if tuned:
+        task.adopt(tuned)
+    return Prepared(loaded.splits, source, task, loaded.notes + kind.notes(processor))
 
 
-def load_data(recipe, task, labels=None):
+def new_model(recipe, kind, rows):
+    """A folder with the config and the tokenizer of a model that is to be trained from scratch.
+
+    Args:
+        recipe: its `model` is a config (`{model_type: gpt2, n_layer: 4}`), its `tokenizer` a
+            folder or Hub id, or a kind of tokenizer that is made from the training texts.
+        kind: the task's class.
+        rows: the train split.
+
+    Returns:
+        A Source whose folder lives as long as the process.
+    """
+    folder = tempfile.mkdtemp(prefix="tfhf-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tokenizer = None
+    if recipe.tokenizer is not None:
+        tokenizer = models.new_tokenizer(recipe.tokenizer, _texts(kind, rows))
+    return models.create(recipe.model, folder, tokenizer)
+
+
+def _texts(kind, rows):
+    """Yields every text of the split: what a tokenizer learns its vocabulary from."""
+    for role in kind.columns():
+        if role in rows.column_names and rows.features[role].dtype == "string":
+            yield from rows[role]
+
+
+def load_data(recipe, kind, labels=None):
     """The recipe's data with columns named by role, every row checked; see `data.load`."""
     spec = recipe.data
     return data.load(
-        task.columns(**recipe.options),
+        kind.columns(**recipe.options),
         path=spec.path,
         name=spec.name,
         revision=spec.revision,
@@ -84,7 +125,7 @@ def tokenize(prepared, folder, phases):
         for split, dataset in prepared.splits.items():
             stores[split] = TokenStore.build(dataset, prepared.task, folder / split)
         tokens = sum(int(store.lengths.sum()) for store in stores.values())
-        found.append(f"{tokens:,} tokens")
+        found.append(f"{tokens:,} {'tokens' if prepared.task.padding else 'examples'}")
     return stores
 
 
@@ -96,6 +137,6 @@ def describe(prepared, stores):
     return {
         "model": {"name": prepared.source.name, "revision": prepared.source.revision},
         "splits": splits,
-        "max_length": prepared.task.max_length,
+        "max_length": prepared.task.settings().get("max_length"),
         "notes": prepared.notes,
     }

@@ -76,6 +76,11 @@ class Train(_Section):
 class Recipe(_Section):
     """One training, wholly described.
 
+    `model` is a checkpoint (`minilm`, a folder, a Hub id), or the config of a model to be trained
+    from scratch (`{model_type: gpt2, n_layer: 4}`). Such a model's `tokenizer` is that of another
+    checkpoint, or made from the training texts: `characters`, or `{kind: bpe, vocab_size: 1000}`
+    (`wordpiece` likewise).
+
     Example:
         >>> recipe = Recipe.load({"task": "text_classification", "data": {"train": "a.csv"}})
         >>> recipe.model, recipe.train.epochs
@@ -83,7 +88,8 @@ class Recipe(_Section):
     """
 
     task: str
-    model: str = "minilm"
+    model: str | dict[str, Any] = "minilm"
+    tokenizer: str | dict[str, Any] | None = None
     revision: str | None = None
     data: Data
     options: dict[str, Any] = Field(default_factory=dict)
@@ -126,8 +132,10 @@ class Recipe(_Section):
         path = self.data.path
         if path and Path(path).exists():
             values["data"]["path"] = os.path.abspath(path)
-        if Path(self.model).exists():
-            values["model"] = os.path.abspath(self.model)
+        for key in ("model", "tokenizer"):
+            name = values.get(key)
+            if isinstance(name, str) and Path(name).exists():
+                values[key] = os.path.abspath(name)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -262,7 +270,7 @@ def _check(cls, values, where):
         raise UserError(f"{where}: data.path and data.{next(iter(data.files))} exclude each other")
     if not data.path and not data.train:
         raise UserError(f"{where}: data needs a path (Hub id or folder), or train: FILE")
-    roles = task.columns()
+    roles = task.columns(**recipe.options)
     for role in data.columns:
         if role not in roles:
             hint = did_you_mean(role, roles)
@@ -270,6 +278,13 @@ def _check(cls, values, where):
                 f"{where}: data.columns: {recipe.task} has no role {role!r}{hint}; "
                 f"roles: {', '.join(roles)}"
             )
+    if recipe.tokenizer is not None and isinstance(recipe.model, str):
+        raise UserError(
+            f"{where}: tokenizer: is for a model trained from scratch (model: {{model_type: …}}); "
+            f"{recipe.model} has its own; received {recipe.tokenizer!r}"
+        )
+    if isinstance(recipe.model, dict) and "model_type" not in recipe.model:
+        raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
     if recipe.train.batch_size % recipe.train.accumulate:
         raise UserError(
             f"{where}: train.accumulate must divide train.batch_size; "

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tfhf import evaluation, exporting, models, preparation, reporting
+from tfhf import evaluation, exporting, models, pieces, preparation, reporting
 from tfhf.console import Phases, load_tensorflow, say
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
@@ -57,7 +57,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
             scorer = Scorer(model, checked.train.batch_size)
             best = _fit(run, model, scorer, checked.train, prepared, stores, monitor)
         with phases("evaluating"):
-            _evaluate(run, scorer, prepared, stores, best)
+            _evaluate(run, model, scorer, prepared, stores, best)
         if not exporting.obstacles(prepared.task):
             with phases("exporting") as found:
                 found.append(_export(run, model, prepared.splits["validation"]))
@@ -93,7 +93,6 @@ def _load(settings, prepared, store, strategy):
     """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
     import tf_keras
 
-    from tfhf.learning.model import Model
     from tfhf.learning.optimizers import AdamW, undecayed
     from tfhf.learning.schedules import warmup_schedule
 
@@ -108,10 +107,7 @@ def _load(settings, prepared, store, strategy):
     tf_keras.mixed_precision.set_global_policy(settings.dtype_policy)
     try:
         with strategy.scope():
-            backbone, report = models.load_backbone(
-                prepared.source, prepared.task.auto_class, **prepared.task.model_config()
-            )
-            model = Model(backbone, prepared.task, accumulate=settings.accumulate)
+            model = pieces.trained(prepared.source, prepared.task, accumulate=settings.accumulate)
             steps = -(-store.features // settings.batch_size) * settings.epochs
             rate = warmup_schedule(
                 settings.schedule,
@@ -124,12 +120,12 @@ def _load(settings, prepared, store, strategy):
                     rate,
                     weight_decay=settings.weight_decay,
                     global_clipnorm=settings.global_clipnorm,
-                    exclude=undecayed(backbone),
+                    exclude=undecayed(model.backbone),
                 )
             )
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
-    return model, report.line()
+    return model, model.load_report.line()
 
 
 def _fit(run, model, scorer, settings, prepared, stores, monitor):
@@ -167,14 +163,24 @@ def _fit(run, model, scorer, settings, prepared, stores, monitor):
     return {"monitor": monitor, "best_epoch": validation.best_epoch}
 
 
-def _evaluate(run, scorer, prepared, stores, best):
-    """Metrics and predictions of validation, and of test where there is one."""
+def _evaluate(run, model, scorer, prepared, stores, best):
+    """Metrics and predictions of validation, and of test where there is one.
+
+    What the task tunes, it tunes on validation; test is then measured as the model will be used.
+    """
     run.write("metrics.json", best)
+    task, before = prepared.task, prepared.task.settings()
     for split in ("validation", "test"):
         if split in stores:
             dataset = prepared.splits[split]
             values, scores = evaluation.measure(scorer, stores[split], dataset)
-            evaluation.record(run, split, values, scores, dataset, prepared.task)
+            if split == "validation":
+                task.tune(dataset, scores.results)
+                if task.settings() != before:
+                    values |= task.score(dataset, scores.results)
+                    model.backbone.config.update(task.model_config())
+                    model.save_pretrained(run.model)
+            evaluation.record(run, split, values, scores, dataset, task)
 
 
 def default_folder(recipe, checked):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from tfhf.data import tokens
 from tfhf.data.tokens import TokenStore, describe_lengths
 
 
@@ -12,6 +11,7 @@ class Words:
     """One feature per row: a token per word, at most three; a vector beside it."""
 
     padding = {"input_ids": 9}
+    rows_at_once = 2_000
 
     def encode(self, rows):
         words = [[len(word) for word in text.split()] for text in rows["text"]]
@@ -42,7 +42,7 @@ ROWS = Dataset.from_dict({"text": TEXTS})
 @pytest.fixture(params=[2, 2000])
 def store(request, monkeypatch, tmp_path):
     """The same store, written in one piece and in several."""
-    monkeypatch.setattr(tokens, "ROWS_AT_ONCE", request.param)
+    monkeypatch.setattr(Words, "rows_at_once", request.param)
     return TokenStore.build(ROWS, Words(), tmp_path / "store")
 
 
@@ -79,7 +79,7 @@ def test_a_store_opens_again(store):
 
 
 def test_windows_know_their_row_across_chunks(monkeypatch, tmp_path):
-    monkeypatch.setattr(tokens, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(Windows, "rows_at_once", 2)
     store = TokenStore.build(ROWS, Windows(), tmp_path / "store")
     assert store.features == 9
     assert store.array("row").tolist() == [0, 0, 0, 1, 3, 3, 3, 3, 4]

@@ -5,14 +5,16 @@ import math
 
 import numpy as np
 
-from tfhf import exporting, pieces, prediction, preparation, tasks
+from tfhf import evaluation, exporting, pieces, prediction, preparation, tasks
 from tfhf.console import Phases
+from tfhf.data.tokens import TokenStore
 from tfhf.learning.optimizers import AdamW
+from tfhf.learning.scoring import Scorer
 from tfhf.recipe import Recipe
 
 
 def check_task(name, recipe, rows, folder):
-    """Encodes, fits two steps, predicts, saves, restores, exports and serves.
+    """Encodes, fits two steps, measures, predicts, saves, restores, and exports where it can.
 
     Args:
         name: the task's name.
@@ -36,12 +38,19 @@ def check_task(name, recipe, rows, folder):
     losses = model.fit(batches.take(2), verbose=0).history["loss"]
     assert all(math.isfinite(loss) for loss in losses)
 
-    results = prediction.Pipeline(model, raw=False).results(dataset)
-    check_answers(task, dataset, results)
+    check_measures(model, dataset, folder)
+    asked = dataset.select_columns([role for role in task.inputs if role in dataset.features])
+    results = prediction.Pipeline(model).results(asked)
+    answers = [task.decode(results, index, row) for index, row in enumerate(asked)]
+    assert len(json.loads(json.dumps(answers))) == len(dataset)
+    assert all(task.line(row, answer) for row, answer in zip(asked, answers, strict=True))
 
     model.save_pretrained(folder / "model")
     restored = prediction.load(folder / "model", tasks.get(name))
-    assert restored.task.model_config() == task.model_config()
+    assert restored.task.settings() == task.settings()
+    check_equal(prediction.Pipeline(restored).results(asked), results)
+    if not task.serving_roles:
+        return restored, dataset, results
     # It compares the export with the restored model; below, the export with the trained one.
     published = exporting.publish(folder / "export", restored, dataset)
     served = prediction.Servable(published.path)
@@ -50,14 +59,23 @@ def check_task(name, recipe, rows, folder):
     return restored, dataset, results
 
 
-def check_answers(task, dataset, results):
-    """Every row is answered in JSON, and every metric that may be monitored is a number."""
-    answers = [task.decode(results, index, row) for index, row in enumerate(dataset)]
-    assert len(json.loads(json.dumps(answers))) == len(dataset)
-    assert len(json.loads(json.dumps(task.expected(dataset)))) == len(dataset)
-    scores = task.score(dataset, results)
-    assert task.monitor in task.metric_names
-    assert all(isinstance(scores[metric], float) for metric in task.metric_names)
+def check_measures(model, dataset, folder):
+    """Every row is in the records, and every metric that may be monitored is a number."""
+    task = model.task
+    values, scores = evaluation.measure(
+        Scorer(model, 4), TokenStore.build(dataset, task, folder / "tokens"), dataset
+    )
+    assert math.isfinite(values["loss"])
+    assert task.monitor in ("loss", *task.metric_names)
+    assert all(isinstance(values[metric], float) for metric in task.metric_names)
+    records = list(task.records(dataset, scores.results))
+    assert json.loads(json.dumps(records))
+    # Fuller batches, and so other padding, change nothing.
+    whole = evaluation.measure(Scorer(model, len(dataset)), TokenStore(folder / "tokens"), dataset)[
+        0
+    ]
+    for metric in task.metric_names:
+        np.testing.assert_allclose(whole[metric], values[metric], atol=1e-5, err_msg=metric)
 
 
 def check_equal(found, expected):

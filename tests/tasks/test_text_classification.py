@@ -251,3 +251,10 @@ def test_an_unknown_task_or_pipeline_is_one_line():
         "no task for a model with architecture BertForMaskedLM; name one with --task: "
         "text_classification"
     )
+
+
+def test_learned_labels():
+    config = PretrainedConfig(id2label={0: "negative", 1: "positive"}, num_labels=2)
+    assert TextClassification.learned_labels(config) == ["negative", "positive"]
+    config.problem_type = "regression"
+    assert TextClassification.learned_labels(config) is None

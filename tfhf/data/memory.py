@@ -27,6 +27,7 @@ def from_rows(rows, roles):
     if isinstance(rows, datasets.Dataset):
         _check_columns(rows.column_names, roles)
         return rows.select_columns(list(roles))
+    roles = list(roles)
     columns = {role: [] for role in roles}
     for number, row in enumerate(rows, 1):
         given = {roles[0]: row} if isinstance(row, str) else row

@@ -13,8 +13,6 @@ import numpy as np
 
 from tfhf.storage import storing, write_json
 
-ROWS_AT_ONCE = 2_000  # rows tokenized per call; enough to keep the tokenizer's threads busy
-
 
 class TokenStore:
     """Columns of one split on disk.
@@ -52,8 +50,8 @@ class TokenStore:
         """
         folder = Path(folder)
         writer = _Writer(folder, task.padding)
-        for start in range(0, len(dataset), ROWS_AT_ONCE):
-            rows = dataset[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(dataset), task.rows_at_once):
+            rows = dataset[start : start + task.rows_at_once]
             columns = dict(task.encode(rows))
             count = len(next(iter(columns.values())))
             local = np.asarray(columns.pop("row", range(count)), np.int64)
@@ -123,7 +121,8 @@ class _Writer:
             else:
                 array = np.asarray(values)
                 narrow = np.float32 if array.dtype.kind == "f" else np.int32
-                self._append(name, array.astype(narrow))
+                # Pixels stay bytes.
+                self._append(name, array if array.dtype == np.uint8 else array.astype(narrow))
         self._append("row", rows)
 
     def _append(self, name, array):
@@ -145,9 +144,12 @@ def describe_lengths(store):
     """How long a split's texts are and how much of them `max_length` cuts off.
 
     Returns:
+        None where the task counts no lengths (images), else
         `{"percentiles": {"50": tokens, …}, "histogram": {"edges", "counts"}, "truncated"}`: the
         lengths before truncation, and the share of features that were cut, in [0, 1].
     """
+    if "full_length" not in store.arrays:
+        return None
     full = np.asarray(store.array("full_length"))
     ranks = (50, 90, 95, 99, 100)
     values = np.percentile(full, ranks, method="higher")

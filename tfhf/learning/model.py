@@ -39,7 +39,6 @@ class Model(tf_keras.Model):
         Returns:
             Output name → float32 tensor, such as `{"logits": (B, C)}`.
         """
-        inputs = {name: value for name, value in inputs.items() if name != "feature"}
         return self.task.forward(self.backbone, inputs, bool(training))
 
     def compile(

@@ -27,35 +27,37 @@ class Scorer:
     Args:
         model: a tfhf.Model.
         batch_size: features per batch over all replicas, a multiple of their number.
-        raw: whether results hold what the model gave (`logits`) beside what the task makes of it.
+        shown: whether results hold what the model gave (the task's `shown`: `logits`), too.
     """
 
-    def __init__(self, model, batch_size, *, raw=False):
+    def __init__(self, model, batch_size, *, shown=False):
         self.model = model
-        self.raw = raw
+        self.shown = shown
         self.batch_size = batch_size
         self.strategy = tf.distribute.get_strategy()
         if model.distribute_strategy is not None:
             self.strategy = model.distribute_strategy
         self._steps = {}
 
-    def __call__(self, store, phase):
+    def __call__(self, store, phase, task=None):
         """Scores every feature of a TokenStore and gathers them to rows.
 
         Args:
             store: a TokenStore.
             phase: `evaluate`, with targets and a loss, or `predict`, without.
+            task: the task that made the store, where it is a copy of the model's own with other
+                settings (`Task.configured`).
 
         Returns:
             Scores.
         """
-        task = self.model.task
+        task = task or self.model.task
         share = self.strategy.num_replicas_in_sync
         fitting = -(-store.features // share) * share  # one text is no batch of 32
         batch_size = min(self.batch_size, max(fitting, share))
         rows = batches.by_length(store.lengths, batch_size=batch_size)
         dataset = batches.evaluation_dataset(store, task, rows, phase)
-        step = self._step(phase)
+        step = self._step(phase, task)
         iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
         found, totals = [], np.zeros(2)
         for _ in range(len(rows)):
@@ -67,24 +69,27 @@ class Scorer:
         loss = float(totals[0] / totals[1]) if totals[1] else None
         return Scores(task.gather(results, store.array("row")), loss)
 
-    def _step(self, phase):
-        if phase not in self._steps:
-            self._steps[phase] = self._traced(phase)
-        return self._steps[phase]
+    def _step(self, phase, task):
+        key = (phase, task.traced_with)
+        if key not in self._steps:
+            self._steps[key] = self._traced(phase, task)
+        return self._steps[key]
 
-    def _traced(self, phase):
-        model, task = self.model, self.model.task
+    def _traced(self, phase, task):
+        backbone = self.model.backbone
 
         def score(batch):
             inputs, targets, weights = batch
-            outputs = model(inputs, training=False)
-            sums = (0.0, 0.0)
+            outputs = task.forward(backbone, inputs, False)
             if phase == "evaluate":
                 losses, counts = task.loss(targets, outputs)
                 sums = (tf.reduce_sum(losses * weights), tf.reduce_sum(counts * weights))
-            results = task.outputs(outputs, inputs, model.backbone)
-            if self.raw:
-                results = outputs | results
+                results = task.measured(outputs, inputs, targets, backbone)
+            else:
+                sums = (0.0, 0.0)
+                results = task.outputs(outputs, inputs, backbone)
+            if self.shown:
+                results = {name: outputs[name] for name in task.shown} | results
             return inputs["feature"], results, sums
 
         return tf.function(
@@ -101,5 +106,16 @@ def _in_order(found):
     if not found:
         return {}
     order = np.argsort(np.concatenate([numbers for numbers, _ in found]))
-    names = found[0][1]
-    return {name: np.concatenate([part[name] for _, part in found])[order] for name in names}
+    return {name: _joined([part[name] for _, part in found])[order] for name in found[0][1]}
+
+
+def _joined(parts):
+    """Arrays of several batches as one; where a dimension differs, filled up with zeros."""
+    shapes = np.array([part.shape[1:] for part in parts])
+    largest = shapes.max(0)
+    if (shapes == largest).all():
+        return np.concatenate(parts)
+    ends = [[(0, size - own) for size, own in zip(largest, shape, strict=True)] for shape in shapes]
+    return np.concatenate(
+        [np.pad(part, [(0, 0), *end]) for part, end in zip(parts, ends, strict=True)]
+    )

@@ -56,11 +56,14 @@ def by_config(config):
     Raises:
         UserError: if no task trains a model of that architecture.
     """
-    architecture = (config.architectures or ["none"])[0]
     for name in names():
-        head = get(name).auto_class.removeprefix("TFAutoModel")
-        if architecture.endswith(head):
+        if get(name).saved(config):
             return get(name)
+    architecture = (config.architectures or ["none"])[0]
+    endings = {ending: name for name in names() for ending in get(name).architectures}
+    fitting = [ending for ending in endings if architecture.endswith(ending)]
+    if fitting:
+        return get(endings[max(fitting, key=len)])
     raise UserError(
         f"no task for a model with architecture {architecture}; name one with --task: "
         f"{', '.join(names())}"

@@ -17,6 +17,10 @@ class Task:
     auto_class = "TFAutoModel"
     """Name of the transformers class whose head the task trains."""
 
+    architectures = ()
+    """Endings of `architectures` in a config by which the task knows a model that is no run of
+    ours, such as `ForSequenceClassification`; empty where another task has the better claim."""
+
     pipelines = ()
     """Names under which `tfhf.pipeline` knows the task, as in transformers."""
 
@@ -35,12 +39,36 @@ class Task:
     targets = ("label",)
     """Columns of `encode` or `prepare` that the loss needs and the model must not see."""
 
+    shown = ()
+    """Tensors of `forward` that `present` needs beside the results, such as `logits`."""
+
+    rows_at_once = 2_000
+    """Rows `encode` gets per call; fewer where a row is large (images)."""
+
     # === Before the data are read ===
 
     @classmethod
     def columns(cls, **options):
         """Roles a recipe maps to columns: role → kind (`tfhf.data.columns`)."""
         raise NotImplementedError
+
+    @classmethod
+    def load_processor(cls, source):
+        """Loads what `encode` needs of a checkpoint: its tokenizer, or an image processor.
+
+        Raises:
+            UserError: if the checkpoint has none, or one that does not fit its model.
+        """
+        from tfhf import models
+
+        return models.load_tokenizer(source)
+
+    @classmethod
+    def notes(cls, processor):
+        """What is unusual about a checkpoint's processor, a line each."""
+        from tfhf import models
+
+        return models.tokenizer_notes(processor)
 
     # === Data: from rows to arrays ===
 
@@ -53,6 +81,11 @@ class Task:
     def features_of(cls, config):
         """Typed columns as a trained model's config tells them; the inverse of `model_config`."""
         raise NotImplementedError
+
+    @classmethod
+    def learned_labels(cls, config):
+        """Label names of a trained model in the order of its classes; None where it has none."""
+        return None
 
     @classmethod
     def features_for(cls, labels, roles, problem=None):
@@ -68,17 +101,24 @@ class Task:
             config: its config; the options it was trained with stand in `task_specific_params`.
             **options: win over those of the config.
         """
+        return cls(
+            processor, cls.features_of(config), **cls.known_options(processor, config, options)
+        )
+
+    @classmethod
+    def known_options(cls, processor, config, options):
+        """The options a model was trained with, changed by the given ones."""
         saved = cls.saved(config)
         known = {name: saved[name] for name in cls.options() if name in saved}
         # Whatever another tool trained reads as much as it can.
-        if processor is not None:
+        if "max_length" in cls.options() and processor is not None:
             known.setdefault("max_length", min(512, processor.model_max_length))
-        return cls(processor, cls.features_of(config), **(known | options))
+        return known | options
 
     @classmethod
     def saved(cls, config):
-        """The settings of this task in a config, or `{}`."""
-        return (config.task_specific_params or {}).get(cls.name(), {})
+        """What `settings` wrote of this task into a config, or `{}`."""
+        return (config.task_specific_params or {}).get(f"tfhf.{cls.name()}", {})
 
     @classmethod
     def name(cls):
@@ -96,7 +136,23 @@ class Task:
 
     def model_config(self):
         """What the checkpoint's config must say for this data: label names, `problem_type` …"""
-        return {}
+        return {"task_specific_params": {f"tfhf.{self.name()}": self.settings()}}
+
+    def settings(self):
+        """What a trained model must remember of the task, JSON-ready: its options, to begin with.
+
+        They stand in `task_specific_params`, transformers' own place for settings of a task, under
+        a name of our own, because T5's and BART's configs have a `summarization` of theirs there.
+        """
+        return {"max_length": self.max_length}
+
+    def set_up(self, backbone):
+        """Changes a model just loaded where its config cannot say it: generation settings …"""
+
+    @property
+    def inputs(self):
+        """What a prediction needs: role → kind of column (`tfhf.data.columns`)."""
+        return {role: kind for role, kind in self.columns().items() if role in self.serving_roles}
 
     def encode(self, rows):
         """Turns rows into features.
@@ -121,6 +177,10 @@ class Task:
         """
         return {}
 
+    def fed(self, inputs):
+        """The inputs that the transformers model knows; `feature` is the number of each example."""
+        return {name: value for name, value in inputs.items() if name != "feature"}
+
     # === In the graph ===
 
     def prepare(self, columns, seed, training):
@@ -138,6 +198,12 @@ class Task:
 
     def forward(self, backbone, inputs, training):
         """Runs the model: one call for most, several for towers or choices.
+
+        Args:
+            backbone: the transformers model.
+            inputs: column → tensor; `feature` among them when training and measuring, -1 where an
+                example only fills up the batch.
+            training: whether dropout is on.
 
         Returns:
             Name → tensor with B in front; float32 whatever the dtype policy.
@@ -170,6 +236,13 @@ class Task:
         """
         raise NotImplementedError
 
+    def measured(self, outputs, inputs, targets, backbone):
+        """What `score` needs of a batch with targets, as named results; `outputs`, for most.
+
+        Tasks whose quality is a likelihood measure it here and generate nothing.
+        """
+        return self.outputs(outputs, inputs, backbone)
+
     # === After the graph ===
 
     def gather(self, results, rows):
@@ -191,13 +264,60 @@ class Task:
         """
         raise NotImplementedError
 
+    def configured(self, **choices):
+        """Takes what a call of the pipeline may choose beside its rows.
+
+        Args:
+            **choices: as transformers' pipeline of this task names them.
+
+        Returns:
+            `(task, rest)`: the task as the choices make it (itself, or a copy with other candidate
+            labels or generation settings), and the choices that `present` takes.
+        """
+        return self, choices
+
+    @property
+    def traced_with(self):
+        """Settings that change the graph; copies of a task with equal ones share a trace."""
+        return ()
+
     def present(self, results, index, row, **choices):
         """`decode` in the shape transformers' pipeline of this task made usual."""
         return self.decode(results, index, row, **choices)
 
+    def arrange(self, answers, **choices):
+        """Answers to a list of rows, as `present` gave them → what a pipeline gives for a list."""
+        return answers
+
+    def line(self, row, answer):
+        """A row and its answer, as `decode` gave it, in one line for people."""
+        raise NotImplementedError
+
     def expected(self, rows):
         """The targets of a split's rows as a person reads them; comparable with `decode`'s."""
         raise NotImplementedError
+
+    def records(self, rows, results):
+        """Yields what `predictions/<split>.jsonl` says, a dictionary per row of a split.
+
+        Args:
+            rows, results: as for `score`.
+        """
+        expected = self.expected(rows)
+        for index, row in enumerate(rows):
+            inputs = {role: value for role, value in row.items() if role not in self.targets}
+            answer = self.decode(results, index, row)
+            yield inputs | {"expected": expected[index]} | answer
+
+    def tune(self, rows, results):
+        """Sets what is best set on the validation split (a threshold); `settings` remembers it.
+
+        Args:
+            rows, results: as for `score`, of the best epoch's model.
+        """
+
+    def adopt(self, settings):
+        """Takes over what `tune` found for a trained model, from its `settings`."""
 
     @property
     def metric_names(self):
@@ -220,8 +340,8 @@ class Task:
 
     @property
     def serving_roles(self):
-        """Roles that are string inputs of the exported model's text signature."""
-        raise NotImplementedError
+        """Roles that are string inputs of the exported model's text signature; none: no export."""
+        return ()
 
     def encode_in_graph(self, tokenizer, strings):
         """`encode` as TensorFlow operations.

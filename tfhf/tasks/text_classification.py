@@ -35,7 +35,9 @@ class TextClassification(Task):
     """
 
     auto_class = "TFAutoModelForSequenceClassification"
+    architectures = ("ForSequenceClassification",)
     pipelines = ("text-classification", "sentiment-analysis")
+    shown = ("logits",)
     default_model = ("distilbert/distilbert-base-uncased-finetuned-sst-2-english", "714eb0f")
 
     @classmethod
@@ -79,6 +81,12 @@ class TextClassification(Task):
         return cls.features_for(names, cls.saved(config).get("roles", ["text"]), problem)
 
     @classmethod
+    def learned_labels(cls, config):
+        if config.problem_type == "regression" or config.num_labels == 1:
+            return None
+        return [config.id2label[index] for index in range(config.num_labels)]
+
+    @classmethod
     def features_for(cls, labels, roles, problem=None):
         from datasets import ClassLabel, Features, List, Value
 
@@ -91,20 +99,17 @@ class TextClassification(Task):
 
     def model_config(self):
         names = self.labels or ["score"]
-        settings = {
-            "max_length": self.max_length,
-            "threshold": self.threshold,
-            "roles": list(self.serving_roles),
-        }
-        return {
+        return super().model_config() | {
             "num_labels": len(names),
             "id2label": dict(enumerate(names)),
             "label2id": {name: index for index, name in enumerate(names)},
             "problem_type": PROBLEM_TYPES[self.problem],
             "pad_token_id": self.processor.pad_token_id,
-            # transformers' own place for settings that belong to a task; `from_config` reads them.
-            "task_specific_params": {self.name(): settings},
         }
+
+    def settings(self):
+        roles = {"roles": list(self.serving_roles), "threshold": self.threshold}
+        return super().settings() | roles
 
     def encode(self, rows):
         pairs = rows["text_pair"] if self.pair else None
@@ -150,7 +155,7 @@ class TextClassification(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        logits = backbone(inputs, training=training).logits
+        logits = backbone(self.fed(inputs), training=training).logits
         return {"logits": tf.cast(logits, tf.float32)}
 
     def loss(self, targets, outputs):
@@ -232,6 +237,17 @@ class TextClassification(Task):
         best = np.argsort(-scores, kind="stable")[:top_k]
         kept = [i for i in best if applied == "none" or scores[i] >= threshold]
         return [{"label": names[i], "score": float(scores[i])} for i in kept]
+
+    def arrange(self, answers, **choices):
+        # As in transformers: where one label was asked for, it stands by itself.
+        if "top_k" in choices:
+            return answers
+        return [answer[0] if len(answer) == 1 else answer for answer in answers]
+
+    def line(self, row, answer):
+        label = answer.get("label", "")
+        label = ", ".join(label) if isinstance(label, list) else label
+        return f"{label:<24} {answer['score']:.3f}  {row['text']}"
 
     def expected(self, rows):
         labels = rows["label"][:]
