@@ -27,7 +27,8 @@ def test_glob_without_match():  # row 2
 def test_folder_instead_of_file(folder):  # row 3
     (folder / "reviews").mkdir()
     assert line(split_files, {"train": "reviews"}) == (
-        "data.train: reviews is a folder without class sub-folders of .txt files; name a file"
+        "data.train: reviews is a folder without class sub-folders of .txt files or images; name a "
+        "file"
     )
 
 
@@ -62,7 +63,7 @@ def test_formats():
     ]
     assert line(format_of, "a.jsnl") == (
         "a.jsnl: unknown format '.jsnl'; use one of .csv, .tsv, .json, .jsonl, .ndjson, .parquet, "
-        ".arrow, .txt; did you mean '.jsonl'?"
+        ".arrow, .txt, .conll, .bio, .iob, .iob2, .bioes, .conllu, .npz; did you mean '.jsonl'?"
     )
 
 
@@ -84,6 +85,16 @@ def test_path_of_class_folders(write):
     write("d/test/pos/1.txt", "x")
     assert path_files("d") == {"train": [Path("d/train")], "test": [Path("d/test")]}
     assert path_files("d/train") == {"train": [Path("d/train")]}
+
+
+def test_path_of_image_folders(write):
+    write("d/train/cat/1.jpg", "x")
+    write("d/val/cat/1.PNG", "x")
+    assert path_files("d") == {"train": [Path("d/train")], "validation": [Path("d/val")]}
+    write("d/train/dog/1.txt", "x")
+    assert line(path_files, "d") == (
+        "d/train: its class sub-folders hold .txt files (1.txt) and images (1.jpg); keep one kind"
+    )
 
 
 def test_path_with_two_candidates(write):

@@ -7,8 +7,8 @@ import pytest
 from datasets import ClassLabel, List, Value
 
 import tfhf
-from tfhf.data import describe, load
-from tfhf.data.columns import Label, Text
+from tfhf.data import describe, load, read_inputs
+from tfhf.data.columns import Label, Tags, Text, Words
 from tfhf.errors import UserError
 
 KINDS = {"text": Text(), "text_pair": Text(optional=True), "label": Label()}
@@ -191,6 +191,14 @@ def test_read_rows_errors(write, read):
         "a.jsonl: the only row has no text in column 'text' (first: a.jsonl:1); write a text or "
         "remove them"
     )
+
+
+def test_read_inputs_gives_rows_as_they_are_and_by_role(write):
+    name = write("a.csv", 'id,words,gold\n7,"[""a"", ""b""]",x\n')
+    kinds = {"tokens": Words(), "text": Text(optional=True), "tags": Tags()}
+    kept, inputs = read_inputs(name, kinds, {"tokens": "words", "tags": "gold"})
+    assert kept.to_list() == [{"id": "7", "words": '["a", "b"]', "gold": "x"}]
+    assert inputs.to_list() == [{"tokens": ["a", "b"]}]
 
 
 def test_describe(write, load_files):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.conftest import toy_rows
 from tests.hub.conftest import TOKEN
 from tests.hub.server import COMMIT
@@ -28,6 +30,88 @@ for options in json.loads(sys.argv[1]):
     print(json.dumps([splits, loaded.notes]))
 """
 
+KINDS = """
+import json
+from tfhf import data
+from tfhf.data.columns import Answers, Choice, Image, Label, Tags, Text, Texts, Words
+
+loaded = {
+    "images": data.load({"image": Image(), "label": Label()}, path="acme/images"),
+    "entities": data.load(
+        {"tokens": Words(), "tags": Tags()}, path="acme/entities", columns={"tags": "ner_tags"}
+    ),
+    "translation": data.load(
+        {"source": Text(), "target": Texts(single=True)},
+        path="acme/translation",
+        columns={"source": "translation.en", "target": "translation.de"},
+    ),
+    "questions": data.load({"context": Text(), "answers": Answers()}, path="acme/questions"),
+    "choices": data.load({"choices": Texts(least=2), "label": Choice()}, path="acme/choices"),
+}
+images = loaded["images"].splits["train"]
+image = images[0]["image"]
+print(json.dumps([image.size, image.mode, images.features["label"].names]))
+for name in ("entities", "translation", "questions", "choices"):
+    splits = loaded[name].splits
+    print(json.dumps([list(splits), loaded[name].notes[:1], splits["train"][0]]))
+print(json.dumps(loaded["entities"].splits["train"].features["tags"].feature.names))
+"""
+
+
+@pytest.fixture(scope="session")
+def sets_of_every_kind(repositories):
+    """Datasets as the Hub has them: Parquet that says which features its columns are."""
+    import PIL.Image
+    from datasets import ClassLabel, Dataset, Features, Image, List, Translation, Value
+
+    text = Value("string")
+    picture = PIL.Image.new("RGB", (3, 2))
+    spans = {"text": List(text), "answer_start": List(Value("int32"))}
+    sets = {
+        "images": {
+            "train": (
+                {"image": [picture] * 20, "label": [0, 1] * 10},
+                {"image": Image(), "label": ClassLabel(names=["cat", "dog"])},
+            ),
+        },
+        "entities": {
+            split: (
+                {"tokens": [["Ada", "Lovelace", "sat"]] * 20, "ner_tags": [tags] * 20},
+                {"tokens": List(text), "ner_tags": List(ClassLabel(names=["O", "I", "B"]))},
+            )
+            for split, tags in (("train", [2, 1, 0]), ("test", []))
+        },
+        "translation": {
+            "train": (
+                {"translation": [{"en": "a", "de": "b"}] * 20},
+                {"translation": Translation(["en", "de"])},
+            ),
+        },
+        "questions": {
+            split: (
+                {"context": ["in Paris"] * 20, "answers": [answers] * 20},
+                {"context": text, "answers": spans},
+            )
+            for split, answers in (
+                ("train", {"text": ["Paris"], "answer_start": [3]}),
+                ("test", {"text": [], "answer_start": []}),
+            )
+        },
+        "choices": {
+            split: (
+                {"choices": [["a", "b"]] * 20, "label": [label] * 20},
+                {"choices": List(text), "label": ClassLabel(names=["0", "1"])},
+            )
+            for split, label in (("train", 1), ("test", -1))
+        },
+    }
+    for name, splits in sets.items():
+        for split, (columns, features) in splits.items():
+            folder = repositories / "datasets/acme" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = Dataset.from_dict(columns, features=Features(features))
+            rows.to_parquet(folder / f"{split}-00000-of-00001.parquet")
+
 
 def dry_run(path, *overrides):
     """`tfhf train --dry-run` on a dataset of the Hub."""
@@ -53,6 +137,19 @@ def test_rows_of_json_lines_and_of_parquet(client):
     fetched = {one.split("/")[-1] for one in client.hub.requests if one.startswith("GET /datasets")}
     assert {"train.jsonl", "test.jsonl", "train-00000-of-00001.parquet"} <= fetched
     assert "script.py" not in fetched
+
+
+def test_every_kind_of_column(sets_of_every_kind, client):
+    images, entities, translation, questions, choices, names = client.python(KINDS)
+    assert images == [[3, 2], "RGB", ["cat", "dog"]]
+    unlabeled = ["data.test: none of its 20 rows has a label; left out"]
+    two = ["train", "validation"]
+    answers = {"text": ["Paris"], "answer_start": [3]}
+    assert entities == [two, unlabeled, {"tokens": ["Ada", "Lovelace", "sat"], "tags": [2, 1, 0]}]
+    assert translation[0] == two and translation[2] == {"source": "a", "target": ["b"]}
+    assert questions == [two, unlabeled, {"context": "in Paris", "answers": answers}]
+    assert choices == [two, unlabeled, {"choices": ["a", "b"], "label": 1}]
+    assert names == ["O", "I", "B"]
 
 
 def test_one_line_for_each_way_to_fail(client):

@@ -38,15 +38,14 @@ def check_texts(rows, role, *, numbers_allowed=False):
             f"{rows.name}: {count_rows(missing)} no text in column {column!r} "
             f"(first: {rows.where(missing.argmax())}); write a text or remove them"
         )
-    for start, array in zip(rows.starts(), arrays, strict=True):
-        _check_characters(rows, column, start, array)
-    untyped = all(table.untyped for table in rows.tables)
-    if untyped and not numbers_allowed and all(map(_all_numbers, arrays)):
+    for start, chunk in rows.chunks(column):
+        check_characters(rows, column, start, chunk)
+    if rows.untyped(column) and not numbers_allowed and all(map(_all_numbers, arrays)):
         raise UserError(
             f"data.columns: column {column!r} ({role}) holds only numbers, no text "
             f"({rows.where(0)}: {arrays[0][0].as_py()!r}); name the column of texts"
         )
-    return np.concatenate([_mask(array, _is_blank) for array in arrays])
+    return np.concatenate([_mask(array, is_blank) for array in arrays])
 
 
 def count_rows(mask):
@@ -59,7 +58,7 @@ def count_rows(mask):
     return f"{selected} of {total} rows {'has' if selected == 1 else 'have'}"
 
 
-def _is_blank(chunk):
+def is_blank(chunk):
     # Arrow's utf8_is_space is false for an empty string.
     return pc.or_(pc.equal(pc.binary_length(chunk), 0), pc.utf8_is_space(chunk))
 
@@ -70,23 +69,33 @@ def _mask(array, test):
     return np.concatenate(chunks).astype(bool) if chunks else np.zeros(0, bool)
 
 
-def _check_characters(rows, column, start, array):
-    """Refuses bytes that are not UTF-8, lone surrogates among them; Arrow does not by itself."""
-    for chunk in array.chunks:
-        try:
-            chunk.validate(full=True)
-        except pa.ArrowInvalid:
-            for row, value in enumerate(chunk.cast(pa.large_binary()), start=start):
-                try:
-                    value.as_py().decode()
-                except UnicodeDecodeError as error:
-                    raise UserError(
-                        f"{rows.where(row)}: column {column!r} is not valid Unicode: "
-                        f"byte 0x{error.object[error.start]:02x} (half a surrogate pair, or text "
-                        "in another encoding); rewrite it as UTF-8"
-                    ) from None
-            raise
-        start += len(chunk)
+def check_characters(rows, column, start, chunk, parents=None):
+    """Refuses bytes that are not UTF-8, lone surrogates among them; Arrow does not by itself.
+
+    Args:
+        rows: `Rows` of one split.
+        column: the column's name, for messages.
+        start: the row of the first text, or what is added to `parents`.
+        chunk: `pa.Array` of texts.
+        parents: `(texts,)` int, the row of each text in a column of lists.
+
+    Raises:
+        UserError: names the row.
+    """
+    try:
+        chunk.validate(full=True)
+    except pa.ArrowInvalid:
+        for index, value in enumerate(chunk.cast(pa.large_binary())):
+            try:
+                (value.as_py() or b"").decode()
+            except UnicodeDecodeError as error:
+                row = start + (index if parents is None else parents[index])
+                raise UserError(
+                    f"{rows.where(row)}: column {column!r} is not valid Unicode: "
+                    f"byte 0x{error.object[error.start]:02x} (half a surrogate pair, or text "
+                    "in another encoding); rewrite it as UTF-8"
+                ) from None
+        raise
 
 
 def _all_numbers(array):

@@ -1,15 +1,130 @@
-"""What a task needs from the rows: kinds of columns, and which column plays which role."""
+"""Kinds of columns: what a task needs from the rows.
+
+A kind says what a row may hold and what the column holds after loading; the functions that check
+and encode it stand in `tfhf.data.kinds`.
+
+| kind | after loading |
+|---|---|
+| `Text` | `Value("string")` |
+| `Texts`, `Words` | `List(Value("string"))` |
+| `Label` | `ClassLabel`, `List(ClassLabel)` or `Value("float32")` |
+| `Tags` | `List(ClassLabel)`, one for each word |
+| `Number` | `Value("float32")` |
+| `Choice` | `Value("int64")` |
+| `Answers` | `{"text": List(Value("string")), "answer_start": List(Value("int32"))}` |
+| `Messages` | `List({"role": Value("string"), "content": Value("string")})` |
+| `Image` | `datasets.Image()` |
+"""
 
 from dataclasses import dataclass
 
-from tfhf.errors import UserError, did_you_mean
+from tfhf.data.kinds.base import Kind, all_texts
+from tfhf.data.targets import Answers, Choice, Label, Number, Tags
 
-SEPARATORS = {";": ";", "\t": "\\t", "|": "|", ",": ","}  # the character → how a recipe writes it
+__all__ = [
+    "Answers",
+    "Choice",
+    "Image",
+    "Kind",
+    "Label",
+    "Messages",
+    "Number",
+    "Tags",
+    "Text",
+    "Texts",
+    "Words",
+]
 
 
 @dataclass(frozen=True)
-class Text:
-    """A column of text; after loading, `Value("string")`.
+class Text(Kind):
+    """A column of text.
+
+    Args:
+        optional: the column may be absent.
+        blank: empty texts are nothing unusual (the lines of prose).
+    """
+
+    optional: bool = False
+    blank: bool = False
+
+    def feature(self):
+        import datasets
+
+        return datasets.Value("string")
+
+    def read(self, rows, role, learned, others, unlabeled):
+        from tfhf.data.kinds import texts
+
+        return texts.read_text(rows, role, self)
+
+
+@dataclass(frozen=True)
+class Texts(Kind):
+    """A list of texts per row: choices, reference answers, negatives.
+
+    Where `data.columns` names several columns, the first one that a split has is meant.
+
+    Args:
+        optional: the column may be absent.
+        least: fewest texts per row.
+        single: a plain text counts as a list of one.
+    """
+
+    optional: bool = False
+    least: int = 1
+    single: bool = False
+
+    nested = True
+    allowed = "a column name or a list of them, of which the first that is there counts"
+    called = "a list of texts"
+
+    @property
+    def mixes(self):
+        return self.single
+
+    def takes(self, given):
+        return isinstance(given, str) or all_texts(given)
+
+    def pick(self, given, found):
+        if isinstance(given, str):
+            return given
+        return next((one for one in given if one in found), given)
+
+    def from_text(self, text):
+        import json
+
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if all_texts(value) or value == []:
+            return value
+        if self.single:
+            return [text]
+        raise ValueError
+
+    def accept(self, value):
+        if self.single and isinstance(value, str):
+            return [value]
+        if not all_texts(value):
+            raise TypeError
+        return list(value)
+
+    def feature(self):
+        import datasets
+
+        return datasets.List(datasets.Value("string"))
+
+    def read(self, rows, role, learned, others, unlabeled):
+        from tfhf.data.kinds import texts
+
+        return texts.read_texts(rows, role, self)
+
+
+@dataclass(frozen=True)
+class Words(Kind):
+    """The words of one text per row; a word may hold spaces.
 
     Args:
         optional: the column may be absent.
@@ -17,125 +132,83 @@ class Text:
 
     optional: bool = False
 
+    nested = True
+    called = "a list of words"
+
+    def accept(self, value):
+        if not all_texts(value):
+            raise TypeError
+        return list(value)
+
+    def feature(self):
+        import datasets
+
+        return datasets.List(datasets.Value("string"))
+
+    def read(self, rows, role, learned, others, unlabeled):
+        from tfhf.data.kinds import texts
+
+        return texts.read_words(rows, role, self)
+
 
 @dataclass(frozen=True)
-class Label:
-    """What a model learns to say.
+class Messages(Kind):
+    """A conversation per row: a list of `{"role": ..., "content": ...}`.
 
-    After loading: `ClassLabel(names)`, `List(ClassLabel(names))` or `Value("float32")`.
-
-    Args:
-        problem: "single_label", "multi_label" or "regression"; None finds out from the values.
-    """
-
-    problem: str | None = None
-
-
-def match_columns(kinds, columns, found, name):
-    """Finds the column of a file that plays each role.
-
-    A role that `columns` does not mention is played by the column of the same name; for the role
-    `label`, also by `labels`.
+    The roles are system, user, assistant and tool. To learn from, the assistant must speak.
 
     Args:
-        kinds: role → `Text` or `Label`.
-        columns: role → column name, or a list of names (a `Label` of several 0/1 columns); or None.
-        found: the column names of the file.
-        name: the file, as messages call it.
-
-    Returns:
-        Role → column name or list of names. An optional role without a column is left out.
-
-    Raises:
-        UserError: if a role is unknown, or a column is missing or named for two roles.
+        optional: the column may be absent.
     """
-    columns = columns or {}
-    _check_mapping(kinds, columns)
-    taken = {column for _, column in named(columns)}
-    matched = {}
-    for role, kind in kinds.items():
-        if role in columns:
-            matched[role] = columns[role]
-        elif isinstance(kind, Text) and kind.optional:
-            if role in found and role not in taken:
-                matched[role] = role
-        else:
-            plural = role == "label" and role not in found and "labels" in found
-            matched[role] = "labels" if plural else role
-    missing = [(role, one) for role, one in named(matched) if one not in found]
-    if missing:
-        raise UserError(_missing(missing[0], matched, found, name))
-    _check_used_once(matched)
-    return matched
+
+    optional: bool = False
+
+    nested = True
+    called = "a list of messages"
+
+    def accept(self, value):
+        if not isinstance(value, list | tuple) or not value:
+            raise TypeError
+        for one in value:
+            if not (isinstance(one, dict) and all_texts([one.get("role"), one.get("content")])):
+                raise TypeError
+        return [{"role": one["role"], "content": one["content"]} for one in value]
+
+    def feature(self):
+        import datasets
+
+        text = datasets.Value("string")
+        return datasets.List({"role": text, "content": text})
+
+    def read(self, rows, role, learned, others, unlabeled):
+        from tfhf.data.kinds import messages
+
+        return messages.read_messages(rows, role, self)
 
 
-def named(matched):
-    """Lists every `(role, column name)` of a role → column mapping."""
-    return [
-        (role, one)
-        for role, column in matched.items()
-        for one in (column if isinstance(column, list) else [column])
-    ]
+@dataclass(frozen=True)
+class Image(Kind):
+    """A picture per row: a path, relative to the data file's folder, or the bytes of a file.
 
+    Args:
+        optional: the column may be absent.
+    """
 
-def _check_mapping(kinds, columns):
-    for role, column in columns.items():
-        if role not in kinds:
-            raise UserError(
-                f"data.columns: unknown role {role!r}; the roles are {list(kinds)}"
-                + did_you_mean(role, kinds)
-            )
-        many = isinstance(column, list) and isinstance(kinds[role], Label) and len(column) > 1
-        if not isinstance(column, str) and not (many and all(isinstance(c, str) for c in column)):
-            allowed = "a column name"
-            if isinstance(kinds[role], Label):
-                allowed += " or a list of at least two 0/1 columns"
-            raise UserError(f"data.columns.{role}: expected {allowed}, received {column!r}")
+    optional: bool = False
 
+    called = "an image"
 
-def _check_used_once(matched):
-    used = {}
-    for role, column in named(matched):
-        if column in used:
-            raise UserError(
-                f"data.columns: column {column!r} cannot be {used[column]} and {role} at once"
-            )
-        used[column] = role
+    def accept(self, value):
+        from tfhf.data.kinds import images
 
+        return images.stored(value)
 
-def _missing(first, matched, found, name):
-    """One line for a column that is not there, with the likeliest reason."""
-    role, column = first
-    plays = "" if role == column else f" ({role})"
-    if len(found) == 1:
-        for separator, written in SEPARATORS.items():
-            if separator in found[0]:
-                return (
-                    f"{name}: one column {found[0]!r}: wrong separator? "
-                    f'set data.separator: "{written}"'
-                )
-    expected = [one for _, one in named(matched)]
-    if _looks_like_data(found):
-        return (
-            f"{name}: column {column!r} not found; the first row looks like data, not like column "
-            f"names: {_short(found)}; add a first line that names the columns"
-        )
-    return (
-        f"{name}: column {column!r}{plays} not found; expected columns {expected}, found columns "
-        f"{_short(found)}; set data.columns{did_you_mean(column, found)}"
-    )
+    def feature(self):
+        import datasets
 
+        return datasets.Image()
 
-def _looks_like_data(found):
-    """Whether a header holds a number, nothing at all, or a whole sentence."""
-    return any(
-        one.replace(".", "", 1).lstrip("-").isdigit() or one.count(" ") > 3 or len(one) > 60
-        for one in found
-    )
+    def read(self, rows, role, learned, others, unlabeled):
+        from tfhf.data.kinds import images
 
-
-def _short(found, most=12):
-    """Column names for a message, cut where a table is very wide."""
-    cut = [one if len(one) <= 60 else one[:57] + "..." for one in found[:most]]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return f"{cut}{more}"
+        return images.read_image(rows, role, self)

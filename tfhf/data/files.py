@@ -16,7 +16,15 @@ FORMATS = {
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".txt": "text",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bioes": "conll",
+    ".conllu": "conllu",
+    ".npz": "npz",
 }
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 STEMS = {
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
@@ -28,7 +36,7 @@ def format_of(path):
     """Names the format of a file by its suffix; `.gz` after it is looked through.
 
     Returns:
-        "csv", "json", "parquet", "arrow" or "text".
+        A value of `FORMATS`.
 
     Raises:
         UserError: if the suffix is none of those in `FORMATS`.
@@ -141,18 +149,34 @@ def find(given, key):
     for path in found:
         if path.is_dir() and not class_files(path):
             raise UserError(
-                f"{key}: {path} is a folder without class sub-folders of .txt files; name a file"
+                f"{key}: {path} is a folder without class sub-folders of .txt files or images; "
+                "name a file"
             )
     return found
 
 
 def class_files(folder):
-    """Lists the `.txt` files of a folder with one sub-folder per class, in order of path.
+    """Lists the files of a folder with one sub-folder per class, in order of path.
 
     Returns:
-        Paths whose parent's name is the class; empty if there are none.
+        Paths whose parent's name is the class: all `.txt`, or all images; empty if there are none.
+
+    Raises:
+        UserError: if there are both.
     """
-    return sorted(one for one in Path(folder).glob("*/*.txt") if one.is_file())
+    files = sorted(
+        one
+        for one in Path(folder).glob("[!.]*/[!.]*.*")  # no hidden ones, such as macOS leaves
+        if one.is_file()
+    )
+    texts = [one for one in files if one.suffix == ".txt"]
+    images = [one for one in files if one.suffix.lower() in IMAGES]
+    if texts and images:
+        raise UserError(
+            f"{folder}: its class sub-folders hold .txt files ({texts[0].name}) and images "
+            f"({images[0].name}); keep one kind"
+        )
+    return texts or images
 
 
 def _entries_of(split, entries):

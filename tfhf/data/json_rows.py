@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from tfhf.data.files import suffix_of
+from tfhf.data.squad import is_squad, squad_rows
 from tfhf.data.streams import line_pieces, open_utf8
 from tfhf.errors import UserError
 
@@ -15,7 +16,7 @@ MIXED = b"tfhf.mixed"  # schema metadata: column → which types it mixes and wh
 
 
 class JsonRows:
-    """The rows of one checked JSON file: one object per line, or a list of objects.
+    """The rows of one checked JSON file: one object per line, a list of objects, or SQuAD's layout.
 
     Types are found over all rows first. A column that mixes types, say numbers and text, is kept
     as JSON text and listed in the schema's metadata under `MIXED`.
@@ -30,7 +31,7 @@ class JsonRows:
     """
 
     def __init__(self, path, encoding=None, field=None):
-        self.path, self.encoding = path, encoding
+        self.path, self.encoding, self._squad = path, encoding, False
         self._listed = None if self._is_lines(field) else self._read_list(field)
 
     def batches(self):
@@ -44,6 +45,8 @@ class JsonRows:
 
     def where(self, row):
         """Says where a row (from 0) is: `a.jsonl:17`, or `a.json row 17` in a list."""
+        if self._squad and self._listed[row]["id"] is not None:
+            return f"{self.path} question {self._listed[row]['id']!r}"
         if self._listed is not None:
             return f"{self.path} row {row + 1}"
         for number, line in self._lines():
@@ -65,6 +68,8 @@ class JsonRows:
             return suffix_of(self.path) != ".json"
         if field is not None or isinstance(value, list):
             return False
+        # One object on its own holds the rows in `.json`; in `.jsonl` it is one: a conversation.
+        alone = alone and suffix_of(self.path) == ".json"
         return not (alone and isinstance(value, dict) and _row_fields(value))
 
     def _read_list(self, field):
@@ -82,7 +87,9 @@ class JsonRows:
                 raise UserError(
                     f"{self.path}:{error.lineno}: not valid JSON: {error.msg}"
                 ) from None
-        if isinstance(value, dict) or field is not None:
+        if is_squad(value) and field in (None, "data"):
+            value, self._squad = squad_rows(value, self.path), True
+        elif isinstance(value, dict) or field is not None:
             value = self._field_of(value, field)
         if not value:
             raise UserError(f"{self.path} has no rows")

@@ -88,7 +88,7 @@ def read_labels(rows, column, *, mixed_allowed=False):
     if pa.types.is_boolean(array.type):
         array, names = array.cast(pa.int8()), ["False", "True"]
     values, codes = _factorize(array)
-    if all(table.untyped for table in rows.tables):
+    if rows.untyped(column):
         values = _numbers_from_text(values)
         if not mixed_allowed:
             _check_one_kind(rows, column, values, codes)
@@ -98,12 +98,14 @@ def read_labels(rows, column, *, mixed_allowed=False):
     return LabelValues(values, codes, entry_rows, missing, rows.where, lengths, names)
 
 
-def read_numbers(rows, column):
+def read_numbers(rows, column, noun="label", needed_by="options.problem: regression"):
     """Reads the numbers that a regression learns.
 
     Args:
         rows: `Rows` of one split.
         column: one numeric column, or a column of an untyped file (CSV) that holds numbers.
+        noun: what messages call a number.
+        needed_by: who needs numbers, for messages.
 
     Returns:
         `(N,)` float32 Arrow array, and `(N,)` bool: the row has no number.
@@ -114,13 +116,13 @@ def read_numbers(rows, column):
     if isinstance(column, list):
         raise UserError(f"data.columns.label: regression learns one column, received {column}")
     array, _ = _read_column(rows, column)
-    if all(table.untyped for table in rows.tables):
-        array = _floats(array, rows.where)
+    if rows.untyped(column):
+        array = _floats(array, rows.where, noun, needed_by)
     if type_name(array.type) not in ("number", "nothing"):
         row, value = first_value(array)
         raise UserError(
-            f"{rows.where(row)}: label column {column!r} has type {type_name(array.type)}, but "
-            f"options.problem: regression needs numbers; received {value!r}"
+            f"{rows.where(row)}: {noun} column {column!r} has type {type_name(array.type)}, but "
+            f"{needed_by} needs numbers; received {value!r}"
         )
     missing = array.is_null().to_numpy(zero_copy_only=False)
     numbers = pc.fill_null(array.cast(pa.float64()), 0.0).to_numpy()
@@ -130,13 +132,13 @@ def read_numbers(rows, column):
     if wrong.any():
         row = int(wrong.argmax())
         raise UserError(
-            f"{rows.where(row)}: label {array[row].as_py()!r} is no finite float32 number "
+            f"{rows.where(row)}: {noun} {array[row].as_py()!r} is no finite float32 number "
             f"({wrong.sum()} of {len(rows)} rows); remove such rows"
         )
     return pa.array(numbers), missing
 
 
-def _floats(array, where):
+def _floats(array, where, noun, needed_by):
     """Text → float64; an empty text is null."""
     text = pc.utf8_trim_whitespace(array)
     text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
@@ -149,8 +151,7 @@ def _floats(array, where):
                 numbers.append(None if value is None else float(value))
             except ValueError:
                 raise UserError(
-                    f"{where(row)}: label {value!r} is no number, which options.problem: "
-                    "regression needs"
+                    f"{where(row)}: {noun} {value!r} is no number, which {needed_by} needs"
                 ) from None
         return pa.array(numbers, pa.float64())
 
@@ -159,7 +160,7 @@ def _read_column(rows, column):
     """One array over all tables, and the names of its `ClassLabel` feature, if it is one."""
     kind, names, first = pa.null(), None, None
     for table, start, array in zip(rows.tables, rows.starts(), rows.columns(column), strict=True):
-        feature = table.dataset.features[column]
+        feature = table.feature(column)
         table_names = getattr(getattr(feature, "feature", feature), "names", None)
         try:
             both = [pa.schema([("label", one)]) for one in (kind, array.type)]

@@ -16,7 +16,7 @@ class Labels:
     """What the labels of the training rows decided.
 
     Args:
-        problem: "single_label", "multi_label" or "regression".
+        problem: "single_label", "multi_label", "tags" or "regression".
         names: class names by class number; None for regression.
         ids: label value, as text → class number.
     """
@@ -44,7 +44,7 @@ class Labels:
         if self.problem == "regression":
             return datasets.Value("float32")
         label = datasets.ClassLabel(names=self.names)
-        return datasets.List(label) if self.problem == "multi_label" else label
+        return label if self.problem == "single_label" else datasets.List(label)
 
 
 def decide(rows, column, problem=None, given=None):
@@ -83,9 +83,26 @@ def decide(rows, column, problem=None, given=None):
             f"data.columns: {column!r} holds one label per row ({rows.where(0)}), but "
             "options.problem: multi_label needs a list per row, or several 0/1 columns as a list"
         )
-    names, ids = _named(given, found) if given is not None else _derived(found)
+    names, ids = classes(found, given)
     labels = Labels("multi_label" if found.listed else "single_label", names, ids)
-    return labels, _notes(labels, found, given)
+    return labels, notes(labels, found, given)
+
+
+def classes(found, given=None, order=None):
+    """Finds class names and numbers.
+
+    Args:
+        found: `LabelValues` of the training rows.
+        given: `data.labels`; None derives them from the values.
+        order: sorts names that are derived from strings, as the `key` of `sorted`.
+
+    Returns:
+        The class names by class number, and label value, as text → class number.
+
+    Raises:
+        UserError: if a value is no class.
+    """
+    return _derived(found, order) if given is None else _named(given, found)
 
 
 def encode(rows, column, labels, *, unlabeled="error"):
@@ -110,15 +127,11 @@ def encode(rows, column, labels, *, unlabeled="error"):
         shape = "a list per row" if found.listed else "one value per row"
         raise UserError(f"{rows.name}: {column!r} holds {shape}, unlike data.train")
     missing = found.missing.copy()
-    ids = np.zeros(len(found.values) + 1, np.int64)  # the last is for "no value", code -1
-    for code, value in enumerate(found.values):
-        if str(value) in labels.ids:
-            ids[code] = labels.ids[str(value)]
-        elif value == -1 and unlabeled == "drop":
-            missing[found.rows[found.codes == code]] = True
-        else:
-            raise _no_class(value, found, labels)
-    encoded = ids[found.codes]
+    if unlabeled == "drop" and -1 in found.values and "-1" not in labels.ids:
+        missing[found.rows[found.codes == found.values.index(-1)]] = True
+        encoded = numbers(found, labels, unlabeled=-1)[found.codes]
+    else:
+        encoded = numbers(found, labels)[found.codes]
     if not found.listed:
         return pa.array(encoded), missing
     _check_twice(found, encoded, len(labels.names))
@@ -126,12 +139,35 @@ def encode(rows, column, labels, *, unlabeled="error"):
     return pa.ListArray.from_arrays(offsets, pa.array(encoded)), missing
 
 
-def _derived(found):
+def numbers(found, labels, unlabeled=None):
+    """The class number of each of `found.values`.
+
+    Args:
+        found: `LabelValues` of one split.
+        labels: `Labels`, as train decided.
+        unlabeled: a value that may be none of the classes.
+
+    Returns:
+        `(values + 1,)` int; the last is 0 and stands for "no value", code -1.
+
+    Raises:
+        UserError: if a value is none of the classes; names the row.
+    """
+    ids = np.zeros(len(found.values) + 1, np.int64)
+    for code, value in enumerate(found.values):
+        if str(value) in labels.ids:
+            ids[code] = labels.ids[str(value)]
+        elif unlabeled is None or value != unlabeled:
+            raise _no_class(value, found, labels)
+    return ids
+
+
+def _derived(found, order=None):
     """Class names and numbers from the values alone."""
     if found.names is not None:
         names = found.names
     elif any(isinstance(value, str) for value in found.values):
-        names = sorted(map(str, found.values))
+        names = sorted(map(str, found.values), key=order)
     else:
         for value in found.values:
             if isinstance(value, float) or not -1 <= value < MAX_CLASSES:
@@ -176,10 +212,7 @@ def _no_class(value, found, labels=None):
             "options.problem: regression"
         )
     if value == -1:
-        return UserError(
-            f"{place}: label -1 means unlabeled test data ({found.count(value)} of "
-            f"{len(found.missing)} rows); use a labeled file, or set data.on_unlabeled: drop"
-        )
+        return no_label(found)
     if value == -100:
         return UserError(
             f"{place}: label -100 marks what training ignores and is no class; remove these rows"
@@ -199,6 +232,14 @@ def _no_class(value, found, labels=None):
     )
 
 
+def no_label(found):
+    """The error for rows labeled -1."""
+    return UserError(
+        f"{found.place(-1)}: label -1 means unlabeled test data ({found.count(-1)} of "
+        f"{len(found.missing)} rows); use a labeled file, or set data.on_unlabeled: drop"
+    )
+
+
 def _check_twice(found, encoded, classes):
     """Refuses a row that lists one label twice, as rows of 0 and 1 for every class do."""
     valid = found.codes >= 0
@@ -215,21 +256,22 @@ def _check_twice(found, encoded, classes):
         )
 
 
-def _notes(labels, found, given):
+def notes(labels, found, given):
+    """What a person should know of the classes, one line each."""
     present = {labels.ids[str(value)] for value in found.values if str(value) in labels.ids}
     absent = [name for number, name in enumerate(labels.names) if number not in present]
-    notes = []
+    lines = []
     if len(present) == 1 and labels.problem == "single_label":
         only = labels.names[present.pop()]
-        notes.append(
+        lines.append(
             f"data.train: every row has the label {only!r}; there is nothing to tell apart"
         )
     elif absent and given is None and found.names is None and len(found.values) <= 1000:
         used = sorted(value for value in found.values if value != -1)
-        notes.append(
+        lines.append(
             f"data.train: no row of class {', '.join(absent[:10])}; "
             f"data.labels: {used} leaves {'it' if len(absent) == 1 else 'them'} out"
         )
     elif absent:
-        notes.append(f"data.train: no row has the label {', '.join(map(repr, absent[:10]))}")
-    return notes
+        lines.append(f"data.train: no row has the label {', '.join(map(repr, absent[:10]))}")
+    return lines

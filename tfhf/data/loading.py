@@ -7,15 +7,11 @@ formats that have one row per line; a file that cannot be parsed is always named
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfhf.data.checks import check_texts, count_rows
-from tfhf.data.columns import Label, Text
-from tfhf.data.files import SPLITS, find, is_local, path_files, split_files
+from tfhf.data.files import SPLITS, is_local, path_files, split_files
 from tfhf.data.hub import read_hub
-from tfhf.data.label_values import read_labels
-from tfhf.data.labels import decide, encode
+from tfhf.data.reading import check_rows
 from tfhf.data.rows import Rows
 from tfhf.data.splits import set_aside, subset
 from tfhf.data.tables import read_table
@@ -56,12 +52,13 @@ def load(
     """Loads every split, checks every row, and encodes the labels. TensorFlow is not imported.
 
     Args:
-        kinds: role → `Text` or `Label`, as the task says.
+        kinds: role → kind (`tfhf.data.columns`), as the task says.
         path: a dataset id of the Hub, a file, a folder with a file or sub-folder per split, or a
             folder with one sub-folder of `.txt` files per class.
         name, revision: of a dataset on the Hub.
         files: split → path, list of paths, or glob; replaces `path`.
-        columns: role → column name, or list of 0/1 columns for a label.
+        columns: role → column name (`translation.en` is a value inside an object); a list of 0/1
+            columns for a label, or of columns for `Texts`, of which the first there is counts.
         labels: label names or values in order of class number; None derives them from train.
         limit: split → number of rows, at least 1, drawn with the seed after all rows are checked.
         encoding: of text files; None means UTF-8.
@@ -87,97 +84,19 @@ def load(
         if split in tables
     }
     _check_same_roles(splits)
-    role = next((role for role, kind in kinds.items() if isinstance(kind, Label)), None)
-    decided = None
-    if role is not None:
-        train = splits["train"]
-        decided, more = decide(train, train.matched[role], kinds[role].problem, labels)
-        notes += more
-        if files is None and "test" in splits and _is_unlabeled(splits["test"], role):
-            rows = len(splits.pop("test"))
-            notes.append(f"data.test: none of its {rows} rows has a label; left out")
+    learned, more = _decide(splits["train"], kinds, labels)
+    notes += more
+    if files is None and "test" in splits:
+        notes += _leave_out_unlabeled(splits, kinds)
     checked, kept = {}, {}
     for split, rows in splits.items():
-        checked[split], kept[split], more = check_rows(
-            rows, kinds, role, decided, on_unlabeled, on_empty
-        )
+        checked[split], kept[split], more = check_rows(rows, kinds, learned, on_unlabeled, on_empty)
         notes += more
-    notes += _choose(kept, _classes(checked["train"], role), limit or {}, seed)
+    notes += _choose(kept, _classes(checked["train"]), limit or {}, seed)
     checked.setdefault("validation", checked["train"])
     return Loaded(
         {split: _select(checked[split], kept[split]) for split in SPLITS if split in kept}, notes
     )
-
-
-def read_rows(file, kinds, columns=None, encoding=None, separator=None):
-    """Reads one file to predict on.
-
-    Args:
-        file: a file or folder, as in `load`.
-        kinds: role → `Text` or `Label`; labels need not be there.
-        columns, encoding, separator: as in `load`.
-
-    Returns:
-        A memory-mapped `datasets.Dataset` of every row, with all columns of the file as they are
-        (text in CSV; JSON text where a column of a JSON file mixes types) and under their own
-        names; `match_columns` says which plays which role.
-
-    Raises:
-        UserError: if the file cannot be read, or a text column is missing or holds no text.
-    """
-    paths = find(str(file), "file")
-    if len(paths) > 1:
-        raise UserError(f"file: {file} matches {len(paths)} files; name one of them")
-    texts = {role: kind for role, kind in kinds.items() if isinstance(kind, Text)}
-    columns = {role: one for role, one in (columns or {}).items() if role in texts}
-    table = read_table(paths[0], encoding=encoding, separator=separator)
-    rows = Rows(table.name, [table], texts, columns)
-    for role in rows.matched:
-        check_texts(rows, role, numbers_allowed=True)
-    return table.dataset
-
-
-def check_rows(rows, kinds, role, decided, on_unlabeled, on_empty):
-    """Checks every row of one split and encodes its labels.
-
-    Args:
-        rows: `Rows` of the split.
-        kinds: role → `Text` or `Label`.
-        role: the role with the labels; None if there is none.
-        decided: `Labels`, as train decided; None if there is no such role.
-        on_unlabeled, on_empty: as in `load`.
-
-    Returns:
-        A `datasets.Dataset` of all rows whose columns are the roles, the `(K,)` int numbers of the
-        rows to keep, and notes, one line each.
-
-    Raises:
-        UserError: if a row cannot be used, or none is left.
-    """
-    keep, notes = np.ones(len(rows), bool), []
-    texts = [one for one in rows.matched if isinstance(kinds[one], Text)]
-    for text in texts:
-        blank = check_texts(rows, text)
-        if blank.any():
-            fate = "left out" if on_empty == "drop" else "kept; data.on_empty: drop leaves them out"
-            found = f"{count_rows(blank)} an empty text in column {rows.matched[text]!r}"
-            notes.append(f"{rows.name}: {found}{_first(rows, blank)}; {fate}")
-            keep &= ~blank | (on_empty == "keep")
-    dataset = rows.texts(texts)
-    if decided is not None:
-        values, missing = encode(rows, rows.matched[role], decided, unlabeled=on_unlabeled)
-        if missing.any():
-            found = f"{rows.name}: {count_rows(missing)} no label{_first(rows, missing)}"
-            if on_unlabeled == "error":
-                raise UserError(f"{found}; label them, or set data.on_unlabeled: drop")
-            notes.append(f"{found}; left out")
-            keep &= ~missing
-        dataset = _with_column(dataset, role, values, decided.feature())
-    if not keep.any():
-        filters = {"on_unlabeled: drop": on_unlabeled, "on_empty: drop": on_empty}
-        used = " and ".join(f"data.{one}" for one, choice in filters.items() if choice == "drop")
-        raise UserError(f"{rows.name}: no rows left after {used}")
-    return dataset, np.flatnonzero(keep), notes
 
 
 def describe(dataset):
@@ -255,23 +174,24 @@ def _check_same_roles(splits):
             )
 
 
-def _is_unlabeled(rows, role):
-    """Whether no row has a label; benchmarks publish such test splits, with -1 for every row."""
-    found = read_labels(rows, rows.matched[role], mixed_allowed=True)
-    return set(found.values) == {-1} or bool(found.missing.all())
+def _decide(train, kinds, labels):
+    """What train decides, by role, and notes."""
+    if labels is not None and not any(kind.classes for kind in kinds.values()):
+        raise UserError("data.labels: this task has no classes; leave data.labels out")
+    learned, notes = {}, []
+    for role in train.matched:
+        learned[role], more = kinds[role].decide(train, role, labels)
+        notes += more
+    return learned, notes
 
 
-def _first(rows, mask):
-    return f" (first: {rows.where(int(mask.argmax()))})"
-
-
-def _with_column(dataset, name, values, feature):
-    """Puts a column in memory beside memory-mapped ones."""
-    import datasets
-
-    features = datasets.Features({name: feature})
-    table = pa.table([values.cast(features.arrow_schema.field(0).type)], features.arrow_schema)
-    return datasets.concatenate_datasets([dataset, datasets.Dataset(table)], axis=1)
+def _leave_out_unlabeled(splits, kinds):
+    """Takes out a test split that has nothing to compare with; returns notes."""
+    test = splits["test"]
+    if not any(kinds[role].is_unlabeled(test, role) for role in test.matched):
+        return []
+    del splits["test"]
+    return [f"data.test: none of its {len(test)} rows has a label; left out"]
 
 
 def _column(dataset, name):
@@ -280,13 +200,14 @@ def _column(dataset, name):
     return table[name].combine_chunks()
 
 
-def _classes(dataset, role):
+def _classes(dataset):
     """The class of every row, where it has exactly one."""
     import datasets
 
-    if role is None or not isinstance(dataset.features[role], datasets.ClassLabel):
-        return None
-    return _column(dataset, role).to_numpy()
+    for role, feature in dataset.features.items():
+        if isinstance(feature, datasets.ClassLabel):
+            return _column(dataset, role).to_numpy()
+    return None
 
 
 def _choose(kept, classes, limit, seed):

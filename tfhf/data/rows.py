@@ -1,12 +1,38 @@
 """The rows of one split: one or more tables read one after the other."""
 
 from bisect import bisect_right
+from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from tfhf.data.columns import Text, match_columns, named
+from tfhf.data.cells import is_text, nested
+from tfhf.data.matching import match_columns, named
 from tfhf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Column:
+    """The column of one role, checked and encoded.
+
+    Args:
+        dataset: a `datasets.Dataset` with the role as its only column and every row of the split.
+        blank: `(N,)` bool, the row has an empty text; None where that is nothing unusual.
+        missing: `(N,)` bool, the row has nothing to learn from; None where every row has.
+        notes: what a person should know, one line each.
+    """
+
+    dataset: Any
+    blank: np.ndarray | None = None
+    missing: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def array(self):
+        """The rows' values as a `pa.ChunkedArray`."""
+        return self.dataset.data.column(0)
 
 
 class Rows:
@@ -16,34 +42,48 @@ class Rows:
         name: what messages call it: `data.train`, or the file where there is no recipe.
         tables: one or more `Table`.
         kinds, columns: as in `match_columns`.
+        predicting: whether the rows are there to be answered, not to be learned from.
 
     Attributes:
         matched: role → column name or list of names.
 
     Raises:
-        UserError: if a column is missing, or the tables differ in the columns used.
+        UserError: if a column is missing, the tables differ in the columns used, or a cell of CSV
+            does not hold the list or object it should.
     """
 
-    def __init__(self, name, tables, kinds, columns):
-        self.name, self.tables = name, tables
+    def __init__(self, name, tables, kinds, columns, *, predicting=False):
+        self.name, self.tables, self.predicting = name, tables, predicting
         first = tables[0]
-        self.matched = match_columns(kinds, columns, first.dataset.column_names, first.name)
+        names = first.dataset.column_names
+        self.matched = match_columns(kinds, columns, names, first.name, first.inner)
         used = {column for _, column in named(self.matched)}
         for table in tables[1:]:
-            names = table.dataset.column_names
-            # An optional text that this file has must not be lost because the first has it not.
-            more = {role for role, kind in kinds.items() if isinstance(kind, Text)} & set(names)
+            names = [*table.dataset.column_names, *table.inner]
+            # An optional column that this file has must not be lost because the first has it not.
+            more = {role for role, kind in kinds.items() if kind.optional} & set(names)
             if not used <= set(names) or not more <= set(self.matched) | used:
                 raise UserError(
-                    f"{table.name} has columns {names}, {first.name} has columns "
-                    f"{first.dataset.column_names}; the files of {name} need the same columns"
-                )
-        for table in tables:
-            for column in used & set(table.mixed):
-                raise UserError(
-                    f"{table.name}: {column!r} is {table.mixed[column]}; write one type throughout"
+                    f"{table.name} has columns {table.dataset.column_names}, {first.name} has "
+                    f"columns {first.dataset.column_names}; the files of {name} need the same "
+                    "columns"
                 )
         self._ends = list(accumulate(len(table.dataset) for table in tables))
+        self._nested = {}  # (table, column) → the lists or objects that its texts stand for
+        for role, column in named(self.matched):
+            for number, table in enumerate(tables):
+                self._unfold(number, table, role, column, kinds[role])
+
+    def _unfold(self, number, table, role, column, kind):
+        if column in table.mixed and not kind.mixes:
+            raise UserError(
+                f"{table.name}: {column!r} is {table.mixed[column]}; write one type throughout"
+            )
+        if kind.nested:
+            array = table.column(column)
+            found = nested(array, kind, role, column, table)
+            if found is not array:
+                self._nested[number, column] = found
 
     def __len__(self):
         return self._ends[-1]
@@ -52,7 +92,11 @@ class Rows:
         """Says which file, and which row of it, a row (from 0) of the split is."""
         index = bisect_right(self._ends, row)
         start = self._ends[index - 1] if index else 0
-        return self.tables[index].where(row - start)
+        return self.tables[index].where(int(row) - start)
+
+    def folder(self, row):
+        """What paths in a row are relative to; None for the working folder."""
+        return self.tables[bisect_right(self._ends, row)].folder
 
     def starts(self):
         """The number of the first row of every table."""
@@ -60,22 +104,69 @@ class Rows:
 
     def columns(self, name):
         """The arrays of one column, a `pa.ChunkedArray` per table; memory-mapped, not copied."""
-        return [table.dataset.data.column(name) for table in self.tables]
+        return [
+            self._nested[number, name] if (number, name) in self._nested else table.column(name)
+            for number, table in enumerate(self.tables)
+        ]
 
-    def texts(self, roles):
-        """The text columns of some roles as one memory-mapped `datasets.Dataset`."""
+    def chunks(self, name):
+        """Yields `(number of the first row, pa.Array)` for one column, in order."""
+        for start, array in zip(self.starts(), self.columns(name), strict=True):
+            for chunk in array.chunks:
+                yield start, chunk
+                start += len(chunk)
+
+    def untyped(self, name):
+        """Whether the values of a column are text because the format knows nothing else."""
+        return all(
+            table.untyped and (number, name) not in self._nested
+            for number, table in enumerate(self.tables)
+        )
+
+    def mapped(self, role, feature):
+        """The column of a role as it is, as a `datasets.Dataset`; memory-mapped where it was.
+
+        Args:
+            role: a key of `matched`.
+            feature: the `datasets` feature of the result; the values must fit it.
+        """
         import datasets
 
-        parts = []
-        for table in self.tables:
-            data = table.dataset.data.select([self.matched[role] for role in roles])
-            data = data.rename_columns(roles).replace_schema_metadata(None)
-            part = datasets.Dataset(data)
-            for role in roles:
-                if part.features[role].dtype != "string":
-                    part = part.cast_column(role, datasets.Value("string"))
-            parts.append(part)
-        return datasets.concatenate_datasets(parts)
+        column, parts = self.matched[role], []
+        kind = arrow_type(feature)
+        for table, array in zip(self.tables, self.columns(column), strict=True):
+            data = table.dataset.data
+            if column in data.column_names and data.schema.field(column).type == kind == array.type:
+                data = data.select([column]).rename_columns([role]).replace_schema_metadata(None)
+                parts.append(datasets.Dataset(data))
+            else:
+                parts.append(
+                    as_dataset(role, [chunk.cast(kind) for chunk in array.chunks], feature)
+                )
+        return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+
+
+def arrow_type(feature):
+    """The Arrow type of a `datasets` feature."""
+    import datasets
+
+    return datasets.Features({"one": feature}).arrow_schema.field(0).type
+
+
+def as_dataset(role, chunks, feature):
+    """A `datasets.Dataset` of one column over arrays in memory, or mapped into it.
+
+    Args:
+        role: the column's name.
+        chunks: list of `pa.Array`, cast where their type is another.
+        feature: the `datasets` feature.
+    """
+    import datasets
+
+    schema = datasets.Features({role: feature}).arrow_schema
+    kind = schema.field(0).type
+    column = pa.chunked_array([chunk.cast(kind) for chunk in chunks], kind)
+    return datasets.Dataset(pa.table([column], schema))
 
 
 def first_value(array):
@@ -93,7 +184,7 @@ def type_name(kind):
         return f"list of {type_name(kind.value_type)}"
     if types.is_integer(kind) or types.is_floating(kind):
         return "number"
-    if types.is_string(kind) or types.is_large_string(kind):
+    if is_text(kind):
         return "text"
     tests = {"true/false": types.is_boolean, "nothing": types.is_null, "object": types.is_struct}
     return next((name for name, test in tests.items() if test(kind)), str(kind))

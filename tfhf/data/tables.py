@@ -5,12 +5,16 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tfhf.data.conll_rows import ConllRows
 from tfhf.data.csv_rows import csv_rows
-from tfhf.data.files import class_files, format_of, suffix_of
+from tfhf.data.files import IMAGES, class_files, format_of, suffix_of
+from tfhf.data.image_files import folder_rows, npz_rows
 from tfhf.data.json_rows import MIXED, JsonRows
 from tfhf.data.streams import check_text, text_lines
 from tfhf.errors import StorageError, UserError
@@ -29,6 +33,7 @@ class Table:
             from 1, without the header), `a.jsonl:17` for one row per line.
         untyped: every value is text because the format knows nothing else (CSV).
         mixed: columns that mix types → which and where; they hold JSON text.
+        folder: what paths in the rows are relative to; None for the working folder.
     """
 
     name: str
@@ -36,13 +41,47 @@ class Table:
     where: Callable[[int], str]
     untyped: bool = False
     mixed: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def inner(self):
+        """Names of the values inside objects: `translation.en`."""
+        return [
+            f"{one.name}.{part.name}"
+            for one in self.dataset.data.schema
+            if pa.types.is_struct(one.type)
+            for part in one.type
+        ]
+
+    def column(self, name):
+        """The rows' values of a column, or inside one: a memory-mapped `pa.ChunkedArray`."""
+        data = self.dataset.data
+        if name in data.column_names:
+            return data.column(name)
+        column, part = self._parts(name)
+        return pc.struct_field(data.column(column), [part])
+
+    def feature(self, name):
+        """The `datasets` feature of a column, or of the values inside one; None if unknown."""
+        features = self.dataset.features
+        if name in features:
+            return features[name]
+        column, part = self._parts(name)
+        return features[column].get(part) if isinstance(features[column], dict) else None
+
+    def _parts(self, name):
+        names = ((one, name.removeprefix(f"{one}.")) for one in self.dataset.column_names)
+        return next(
+            (one, part) for one, part in names if f"{one}.{part}" in self.inner and part != name
+        )
 
 
 def read_table(path, *, encoding=None, separator=None, field=None):
-    """Reads one file, or one folder with a sub-folder of `.txt` files per class.
+    """Reads one file, or one folder with a sub-folder of `.txt` files or images per class.
 
     Args:
-        path: a CSV, TSV, JSON, JSONL, Parquet, Arrow or text file, or such a folder.
+        path: a CSV, TSV, JSON, JSONL, Parquet, Arrow, CoNLL, CoNLL-U, NPZ or text file, or such a
+            folder.
         encoding: of a text format; None means UTF-8.
         separator: between the fields of a CSV file; None means a comma, or a tab for `.tsv`.
         field: the field of a JSON object that holds the rows.
@@ -59,19 +98,22 @@ def read_table(path, *, encoding=None, separator=None, field=None):
     kind = format_of(path)
     if field is not None and kind != "json":
         raise UserError(f"data.field: only JSON files have fields; {path} is {suffix_of(path)}")
-    if kind in ("parquet", "arrow"):
-        return _read_arrow(path, kind)
+    if kind in ("parquet", "arrow", "npz"):
+        return _read_binary(path, kind)
     key = [check_text(path, encoding), encoding, kind]
     if kind == "csv":
         separator = _separator(path, separator)
         dataset = _cached([*key, separator], lambda: csv_rows(path, encoding, separator))
-        return Table(str(path), dataset, _by_row(path), untyped=True)
+        return Table(str(path), dataset, _by_row(path), untyped=True, folder=path.parent)
     if kind == "text":
         dataset = _cached(key, lambda: text_lines(path, encoding))
-        return Table(str(path), dataset, lambda row: f"{path}:{row + 1}")
+        return Table(str(path), dataset, lambda row: f"{path}:{row + 1}", folder=path.parent)
+    if kind.startswith("conll"):
+        rows = ConllRows(path, encoding, universal=kind == "conllu")
+        return Table(str(path), _cached(key, rows.batches), rows.where)
     rows = JsonRows(path, encoding, field)
     dataset = _cached([*key, suffix_of(path), field], rows.batches)
-    return Table(str(path), dataset, rows.where, mixed=_mixed(dataset))
+    return Table(str(path), dataset, rows.where, mixed=_mixed(dataset), folder=path.parent)
 
 
 def _mixed(dataset):
@@ -100,11 +142,15 @@ def _read_folder(folder, encoding):
     files = class_files(folder)
     states = [(str(one), one.stat().st_size, one.stat().st_mtime_ns) for one in files]
     key = [hashlib.blake2b(repr(states).encode()).hexdigest(), encoding, "folder"]
-    dataset = _cached(key, lambda: _folder_rows(files, encoding))
+    if files[0].suffix.lower() in IMAGES:
+        key[-1] = f"images of {folder.absolute()}"
+        dataset = _cached(key, lambda: folder_rows(files))
+    else:
+        dataset = _cached(key, lambda: _text_rows(files, encoding))
     return Table(str(folder), dataset, lambda row: str(files[row]))
 
 
-def _folder_rows(files, encoding):
+def _text_rows(files, encoding):
     for start in range(0, len(files), 1000):
         texts, labels = [], []
         for path in files[start : start + 1000]:
@@ -117,14 +163,15 @@ def _folder_rows(files, encoding):
         yield pa.record_batch({"text": texts, "label": labels})
 
 
-def _read_arrow(path, kind):
+def _read_binary(path, kind):
     try:
         with open(path, "rb") as stream:
             digest = hashlib.file_digest(stream, "blake2b").hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    dataset = _cached([digest, kind], lambda: _arrow_rows(path, kind))
-    return Table(str(path), dataset, _by_row(path))
+    rows = npz_rows if kind == "npz" else partial(_arrow_rows, kind=kind)
+    dataset = _cached([digest, kind], lambda: rows(path))
+    return Table(str(path), dataset, _by_row(path), folder=path.parent)
 
 
 def _arrow_rows(path, kind):

@@ -1,6 +1,7 @@
 import pytest
 
-from tfhf.data.columns import Label, Text, match_columns
+from tfhf.data.columns import Label, Text
+from tfhf.data.matching import match_columns
 from tfhf.errors import UserError
 
 KINDS = {"text": Text(), "text_pair": Text(optional=True), "label": Label()}
