@@ -18,133 +18,15 @@ from pathlib import Path
 
 import torch
 import transformers
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 FACTS = Path(__file__).resolve().parents[1] / "tests" / "models" / "facts"
 sys.path.insert(0, str(FACTS.parent))
 
-from formula import inputs, weight  # noqa: E402  (found through the line above)
+# Both are found through the line above.
+from families import HEADS, settings  # noqa: E402
+from formula import inputs, weight  # noqa: E402
 
-ENCODER = {
-    "vocab_size": 32,
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "max_position_embeddings": 20,
-    "num_labels": 3,
-    "pad_token_id": 1,
-}
-DEBERTA = {
-    "relative_attention": True,
-    "pos_att_type": ["p2c", "c2p"],
-    "position_buckets": 4,
-    "share_att_key": True,
-    "norm_rel_ebd": "layer_norm",
-    "position_biased_input": False,
-    "type_vocab_size": 0,
-}
-T5 = {
-    "vocab_size": 32,
-    "d_model": 16,
-    "d_kv": 6,
-    "d_ff": 24,
-    "num_layers": 1,
-    "num_heads": 2,
-    "relative_attention_num_buckets": 8,
-    "pad_token_id": 1,
-    "decoder_start_token_id": 2,
-}
-CONFIGS = {
-    "bert": ("bert", ENCODER),
-    "distilbert": (
-        "distilbert",
-        {
-            "vocab_size": 32,
-            "dim": 16,
-            "n_layers": 1,
-            "n_heads": 2,
-            "hidden_dim": 24,
-            "max_position_embeddings": 20,
-            "num_labels": 3,
-            "pad_token_id": 1,
-        },
-    ),
-    "roberta": ("roberta", {**ENCODER, "type_vocab_size": 1}),
-    "electra": ("electra", {**ENCODER, "embedding_size": 12}),
-    "deberta-v2": ("deberta-v2", {**ENCODER, **DEBERTA}),
-    "deberta-v2 with convolution": (
-        "deberta-v2",
-        {**ENCODER, **DEBERTA, "conv_kernel_size": 3, "conv_act": "gelu", "num_hidden_layers": 2},
-    ),
-    "gpt2": (
-        "gpt2",
-        {
-            "vocab_size": 32,
-            "n_embd": 16,
-            "n_layer": 1,
-            "n_head": 2,
-            "n_inner": 24,
-            "n_positions": 20,
-            "num_labels": 3,
-            "pad_token_id": 1,
-            "bos_token_id": 2,
-            "eos_token_id": 2,
-        },
-    ),
-    "t5": ("t5", T5),
-    "t5 1.1": (
-        "t5",
-        {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
-    ),
-    "bart": (
-        "bart",
-        {
-            "vocab_size": 32,
-            "d_model": 16,
-            "encoder_layers": 1,
-            "decoder_layers": 1,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-            "encoder_ffn_dim": 24,
-            "decoder_ffn_dim": 24,
-            "max_position_embeddings": 20,
-            "num_labels": 3,
-            "pad_token_id": 1,
-            "bos_token_id": 2,
-            "eos_token_id": 3,
-            "decoder_start_token_id": 2,
-            "forced_eos_token_id": 3,
-        },
-    ),
-}
-ENCODER_HEADS = [
-    "AutoModel",
-    "AutoModelForMaskedLM",
-    "AutoModelForSequenceClassification",
-    "AutoModelForTokenClassification",
-    "AutoModelForQuestionAnswering",
-    "AutoModelForMultipleChoice",
-]
-# What TFAuto classes of transformers 4.57.6 reach.
-HEADS = {
-    "bert": [
-        *ENCODER_HEADS,
-        "AutoModelForPreTraining",
-        "AutoModelForCausalLM",
-        "AutoModelForNextSentencePrediction",
-    ],
-    "distilbert": ENCODER_HEADS,
-    "roberta": [*ENCODER_HEADS, "AutoModelForCausalLM"],
-    "electra": [*ENCODER_HEADS, "AutoModelForPreTraining"],
-    "deberta-v2": ENCODER_HEADS,
-    "deberta-v2 with convolution": ["AutoModel", "AutoModelForMaskedLM"],
-    "gpt2": ["AutoModel", "AutoModelForCausalLM", "AutoModelForSequenceClassification"],
-    "t5": ["AutoModel", "AutoModelForSeq2SeqLM", "AutoModelForTextEncoding"],
-    "t5 1.1": ["AutoModel", "AutoModelForSeq2SeqLM"],
-    "bart": ["AutoModel", "AutoModelForSeq2SeqLM", "AutoModelForSequenceClassification"],
-}
 OUTPUTS = [
     "logits",
     "start_logits",
@@ -153,13 +35,6 @@ OUTPUTS = [
     "seq_relationship_logits",
     "last_hidden_state",
 ]
-
-
-# What a head needs changed in the family's config.
-CHANGES = {
-    "AutoModelForCausalLM": {"is_decoder": True},
-    "AutoModelForQuestionAnswering": {"num_labels": 2},
-}
 
 
 def record(family, head, folder, known):
@@ -171,21 +46,22 @@ def record(family, head, folder, known):
     Returns:
         What was written (class, config, weights), and the outputs by name as flat lists.
     """
-    model_type, settings = CONFIGS[family]
-    settings = {**settings, **CHANGES.get(head, {})}
-    config = transformers.AutoConfig.for_model(model_type, **settings)
+    model_type, values = settings(family, head)
+    config = transformers.AutoConfig.for_model(model_type, **values)
     auto_class = getattr(transformers, head)
     auto_class.from_config(config).save_pretrained(folder)
     file = Path(folder) / "model.safetensors"
-    with safe_open(file, framework="pt") as saved:
-        shapes = {name: saved.get_slice(name).get_shape() for name in sorted(saved.keys())}
-    fill = {name: torch.from_numpy(weight(name, s)) for name, s in (known or shapes).items()}
-    save_file(fill, file, metadata={"format": "pt"})
+    saved = load_file(file)
+    tables = {name: values for name, values in saved.items() if not values.is_floating_point()}
+    shapes = {name: list(values.shape) for name, values in sorted(saved.items())}
+    weights = {name: shape for name, shape in shapes.items() if name not in tables}
+    fill = {name: torch.from_numpy(weight(name, s)) for name, s in (known or weights).items()}
+    save_file(fill | tables, file, metadata={"format": "pt"})
     model, loading = auto_class.from_pretrained(
         folder, output_loading_info=True, attn_implementation="eager"
     )
     assert not loading["missing_keys"] and not loading["unexpected_keys"], loading
-    features = inputs(head, config.is_encoder_decoder)
+    features = inputs(head, config)
     with torch.no_grad():
         found = model.eval()(**{name: torch.from_numpy(v.copy()) for name, v in features.items()})
     outputs = {
@@ -195,9 +71,11 @@ def record(family, head, folder, known):
     }
     written = {
         "class": type(model).__name__,
-        "config": {"model_type": model_type, **settings},
-        "weights": shapes,
+        "config": {"model_type": model_type, **values},
+        "weights": weights,
     }
+    if tables:
+        written["tables"] = {name: values.tolist() for name, values in sorted(tables.items())}
     return written, outputs
 
 

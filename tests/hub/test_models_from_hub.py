@@ -1,6 +1,7 @@
 """Models from the Hub: what is fetched, at which commit, and one line where it cannot be."""
 
 import json
+import shutil
 
 from tests.hub.conftest import TOKEN
 from tests.hub.server import COMMIT
@@ -12,6 +13,13 @@ for name, revision in json.loads(sys.argv[1]):
     source = models.resolve(name, revision)
     files = sorted(path.name for path in source.folder.iterdir())
     print(json.dumps([source.name, source.revision, files]))
+"""
+SENTENCES = """
+import json
+from tfhf import models
+source = models.resolve("acme/sentences")
+print(json.dumps([models.sentence_modules(source), source.folder.name]))
+print(json.dumps(models.load_backbone(source, "TFAutoModel")[1].new))
 """
 LOAD = """
 import json, tfhf
@@ -45,6 +53,21 @@ def test_only_what_is_wanted_is_fetched_at_one_commit(client):
     (max_length, line), *_ = client.python(LOAD)
     assert max_length == 24
     assert "classifier" in line
+
+
+def test_a_sentence_transformers_model(client, repositories, tiny_bert_folder):
+    from tfhf.models import write_sentence_modules
+
+    folder = repositories / "models/acme/sentences"
+    shutil.copytree(tiny_bert_folder, folder / "0_Transformer", dirs_exist_ok=True)
+    (folder / "0_Transformer" / "pytorch_model.bin").write_bytes(b"not to be fetched")
+    write_sentence_modules(folder, "cls", True, 20, 16)
+    parts = json.loads((folder / "modules.json").read_text())
+    parts[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(parts))
+    stated = {"pooling": "cls", "normalise": True, "max_length": 20}
+    assert client.python(SENTENCES) == [[stated, "0_Transformer"], []]
+    assert not [one for one in client.hub.requests if one.endswith(".bin")]
 
 
 def test_one_line_for_each_way_to_fail(client, toy_files):

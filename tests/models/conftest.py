@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def formula():
-    """`weight(name, shape)` and `inputs(head, seq2seq)`, as PyTorch used them."""
+    """`weight(name, shape)` and `inputs(head, config)`, as PyTorch used them."""
     return SimpleNamespace(**runpy.run_path(str(HERE / "formula.py")))
 
 
@@ -29,6 +29,12 @@ def names():
 def logits():
     """family → head → output → the numbers PyTorch gave, as one flat list."""
     return json.loads((HERE / "facts" / "logits.json").read_text(encoding="utf-8"))["families"]
+
+
+@pytest.fixture(scope="session")
+def starts():
+    """family → head → weight → what PyTorch starts it with; see benchmarks/record_starts.py."""
+    return json.loads((HERE / "facts" / "starts.json").read_text(encoding="utf-8"))["families"]
 
 
 @pytest.fixture(scope="session")

@@ -30,18 +30,24 @@ def weight(name, shape):
     return (values + scale_of_a_norm).astype(np.float32).reshape(shape)
 
 
-def inputs(head, seq2seq):
+def inputs(head, config):
     """The fixed inputs of a head, as NumPy arrays: 2 rows of 5 tokens, the second padded with 1s.
 
     Args:
         head: name of the auto class without its `TF`, such as `AutoModelForMaskedLM`.
-        seq2seq: whether the model has a decoder that reads `decoder_input_ids`.
+        config: the model's config: it tells images from texts, and whether a decoder reads
+            `decoder_input_ids`.
     """
+    if hasattr(config, "num_channels"):
+        size = getattr(config, "image_size", 32)
+        return {"pixel_values": weight("pixels", (2, config.num_channels, size, size))}
     ids = np.array([[5, 9, 12, 7, 3], [8, 4, 3, 1, 1]])
     mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
     if head == "AutoModelForMultipleChoice":
         ids, mask = np.stack([ids, ids[::-1]], axis=1), np.stack([mask, mask[::-1]], axis=1)
     features = {"input_ids": ids, "attention_mask": mask}
-    if seq2seq and head in ("AutoModel", "AutoModelForSeq2SeqLM"):
+    if config.model_type == "longformer":  # one token sees all others
+        features["global_attention_mask"] = (np.arange(5) == 0).astype(int) * np.ones_like(ids)
+    if config.is_encoder_decoder and head in ("AutoModel", "AutoModelForSeq2SeqLM"):
         features["decoder_input_ids"] = np.array([[2, 6, 10], [2, 13, 14]])
     return features

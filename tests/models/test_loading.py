@@ -1,6 +1,7 @@
 """Checkpoints become TensorFlow models that answer as PyTorch does."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,18 +10,7 @@ from tfhf.errors import UserError
 from tfhf.models import LoadReport, load_backbone, load_tokenizer, resolve, save_backbone, tensors
 
 CLASSIFIER = "TFAutoModelForSequenceClassification"
-FAMILIES = [
-    "bert",
-    "distilbert",
-    "roberta",
-    "electra",
-    "deberta-v2",
-    "deberta-v2 with convolution",
-    "gpt2",
-    "t5",
-    "t5 1.1",
-    "bart",
-]
+FAMILIES = list(json.loads((Path(__file__).parent / "facts/names.json").read_text())["families"])
 
 
 def load(folder, auto_class=CLASSIFIER, **changes):
@@ -38,9 +28,15 @@ def write(folder, values, name="model.safetensors"):
     tensors.write(folder / name, {key: (v.shape, lambda v=v: v) for key, v in values.items()})
 
 
+def is_table(values):
+    return values.dtype.kind == "i"
+
+
 def at_real_tokens(output, mask):
     """Leaves out what a model says about padding, where frameworks may differ."""
     output = np.array(output)
+    if mask is None:
+        return output
     return output[mask.astype(bool)] if output.shape[:2] == mask.shape else output
 
 
@@ -57,12 +53,12 @@ def test_equals_pytorch_and_saves_what_pytorch_saves(
         folder = write_folder(tmp_path / head, fact["config"], fact["weights"])
         backbone, report = load(folder, f"TF{head}")
         assert (report.new, report.reshaped, report.unused) == ([], [], []), head
-        inputs = formula.inputs(head, backbone.config.is_encoder_decoder)
+        inputs = formula.inputs(head, backbone.config)
         outputs = backbone(inputs, training=False)
         for name, expected in logits[family][head].items():
             found = outputs[name]
             expected = np.array(expected).reshape(found.shape)
-            mask = inputs["attention_mask"]
+            mask = inputs.get("attention_mask")
             np.testing.assert_allclose(
                 at_real_tokens(found, mask), at_real_tokens(expected, mask), atol=1e-5, err_msg=head
             )
@@ -70,6 +66,8 @@ def test_equals_pytorch_and_saves_what_pytorch_saves(
         again = tmp_path / f"{head} again"
         save_backbone(backbone, tokenizer, again)
         saved = stored(again)
+        tables = {name: saved.pop(name).tolist() for name in list(saved) if is_table(saved[name])}
+        assert tables == fact.get("tables", {}), head
         assert {name: list(v.shape) for name, v in saved.items()} == fact["weights"], head
         for name, values in saved.items():
             np.testing.assert_array_equal(values, formula.weight(name, values.shape))
@@ -257,7 +255,16 @@ def test_tied_weights_under_either_name(names, write_folder, tmp_path):
     assert (report.new, report.unused) == ([], [])
     assert same_weights(backbone, whole)
     write(tmp_path, {**values, "model.shared.weight": shared, "lm_head.weight": shared + 1})
-    assert load(tmp_path, "TFAutoModelForSeq2SeqLM")[1].unused == ["lm_head.weight"]
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, "TFAutoModelForSeq2SeqLM")
+    assert str(caught.value) == (
+        f"model: lm_head.weight of {tmp_path} differs from the embeddings, but"
+        " TFBartForConditionalGeneration uses the embeddings in its place; take a checkpoint with"
+        " tied embeddings"
+    )
+    # Where nothing speaks, an output layer is merely unused.
+    unused = load(tmp_path, "TFAutoModel")[1].unused
+    assert unused == ["final_logits_bias", "lm_head.weight"]
 
 
 def test_under_a_strategy_and_mixed_precision(bert, tokenizer, tmp_path):
@@ -333,3 +340,85 @@ def test_a_new_head_starts_as_pytorch_starts_it(tiny_bert_folder):
     assert abs(heads[0].std() - 0.5) < 0.02
     assert abs(heads[0]).max() > 1.0
     assert (model.classifier.bias.numpy() == 0).all()
+
+
+def causal(family, names, folder, write_folder):
+    fact = names[family]["AutoModelForCausalLM"]
+    return write_folder(folder, fact["config"], fact["weights"])
+
+
+def test_an_output_layer_of_its_own_where_tensorflow_has_one(names, write_folder, tmp_path):
+    folder = causal("xglm", names, tmp_path, write_folder)
+    values = stored(folder)
+    words = values["model.embed_tokens.weight"]
+    write(folder, {**values, "lm_head.weight": words + 1})
+    backbone, report = load(folder, "TFAutoModelForCausalLM")
+    assert (report.new, report.unused) == ([], [])
+    assert backbone.config.tie_word_embeddings is False
+    np.testing.assert_array_equal(backbone.lm_head.kernel, words.T + 1)
+    write(folder, {**values, "lm_head.weight": words})
+    backbone, report = load(folder, "TFAutoModelForCausalLM")
+    assert backbone.config.tie_word_embeddings is True
+    assert (report.new, report.unused) == ([], [])
+
+
+def test_an_output_layer_that_gpt2_cannot_have(names, write_folder, tmp_path):
+    folder = causal("gpt2", names, tmp_path, write_folder)
+    values = stored(folder)
+    words = values["transformer.wte.weight"]
+    write(folder, {**values, "lm_head.weight": words + 1})
+    with pytest.raises(UserError, match="lm_head.weight of .* differs from the embeddings, but"):
+        load(folder, "TFAutoModelForCausalLM")
+    assert load(folder, CLASSIFIER)[1].unused == ["lm_head.weight"]
+
+
+@pytest.mark.parametrize(
+    "family, head", [("xglm", "AutoModelForCausalLM"), ("mobilebert", "AutoModelForMaskedLM")]
+)
+def test_tied_embeddings_stay_tied_in_training(
+    family, head, names, formula, write_folder, tokenizer, tmp_path
+):
+    import tensorflow as tf
+
+    fact = names[family][head]
+    write_folder(tmp_path, fact["config"], fact["weights"])
+    backbone, _ = load(tmp_path, f"TF{head}")
+    inputs = formula.inputs(head, backbone.config)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(backbone(inputs, training=False).logits ** 2)
+    variables = backbone.trainable_variables
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        if gradient is not None:
+            variable.assign_sub(0.01 * tf.convert_to_tensor(gradient))
+    after = backbone(inputs, training=False).logits
+    save_backbone(backbone, tokenizer, tmp_path / "trained")
+    again, report = load(tmp_path / "trained", f"TF{head}")
+    assert (report.new, report.unused) == ([], [])
+    np.testing.assert_allclose(again(inputs, training=False).logits, after, atol=1e-5)
+
+
+def test_computed_positions_are_not_trained(names, write_folder, tmp_path):
+    fact = names["marian"]["AutoModelForSeq2SeqLM"]
+    write_folder(tmp_path, fact["config"], fact["weights"])
+    backbone, _ = load(tmp_path, "TFAutoModelForSeq2SeqLM")
+    trained = [variable.name for variable in backbone.trainable_variables]
+    assert not [name for name in trained if "embed_positions" in name]
+
+
+def test_tables_of_indices_may_be_in_the_file(names, write_folder, tmp_path):
+    from safetensors.numpy import save_file
+
+    fact = names["swin"]["AutoModel"]
+    write_folder(tmp_path, fact["config"], fact["weights"])
+    tables = {name: np.array(values) for name, values in fact["tables"].items()}
+    save_file(stored(tmp_path) | tables, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    report = load(tmp_path, "TFAutoModel")[1]
+    assert (report.new, report.unused) == ([], [])
+
+
+def test_several_hdf5_files(bert):
+    (bert / "model.safetensors").unlink()
+    (bert / "tf_model.h5.index.json").write_text("{}")
+    (bert / "tf_model-00001-of-00002.h5").write_text("")
+    with pytest.raises(UserError, match="has its weights in several HDF5 files, which tfhf does"):
+        load(bert)

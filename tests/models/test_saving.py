@@ -66,3 +66,22 @@ def test_labels_come_back(bert, tokenizer, tmp_path):
     save_backbone(backbone, tokenizer, tmp_path / "m")
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["id2label"] == {"0": "no", "1": "yes"}
+
+
+def test_what_another_model_left_is_removed(backbone, tokenizer, tmp_path):
+    folder = tmp_path / "m"
+    save_backbone(backbone, tokenizer, folder)
+    stale = ["generation_config.json", "vocab.txt", "merges.txt", "spiece.model", "modules.json"]
+    kept = ["notes.txt", "README.md", "tf_model.h5"]
+    for name in [*stale, *kept]:
+        (folder / name).write_text("{}")
+    (folder / "1_Pooling").mkdir()
+    before = {"config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json"}
+    save_backbone(backbone, tokenizer, folder)
+    assert set(os.listdir(folder)) == {*before, "tokenizer_config.json", *kept, "1_Pooling"}
+
+
+def test_a_folder_that_held_no_model_keeps_its_files(backbone, tokenizer, tmp_path):
+    (tmp_path / "vocab.txt").write_text("mine")
+    save_backbone(backbone, tokenizer, tmp_path)
+    assert (tmp_path / "vocab.txt").read_text() == "mine"

@@ -102,3 +102,20 @@ def test_not_safetensors_at_all(tmp_path):
 def test_damaged_header(tmp_path, header):
     path = write_raw(tmp_path / "x.safetensors", header, bytes(8))
     assert refusal(path) == f"{path} is not a safetensors file: its header is damaged"
+
+
+def test_writes_tables_of_integers_aligned(tmp_path):
+    path = tmp_path / "x.safetensors"
+    values = {"a": np.ones(3, np.float32), "b": np.arange(6).reshape(2, 3), "c": np.array(0)}
+    kinds = {"a": "F32", "b": "I64", "c": "I64"}
+    tensors.write(path, {k: (v.shape, lambda v=v: v, kinds[k]) for k, v in values.items()})
+    found = safetensors.numpy.load_file(path)
+    assert {name: found[name].dtype for name in found} == {k: v.dtype for k, v in values.items()}
+    for name, value in values.items():
+        np.testing.assert_array_equal(found[name], value)
+    entries, _ = tensors.read_header(path)
+    first = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    assert all(
+        (entry.start - first) % np.dtype(found[n].dtype).itemsize == 0
+        for n, entry in entries.items()
+    )

@@ -1,19 +1,31 @@
 """Models: found, checked, loaded into TensorFlow and saved so that PyTorch opens them."""
 
 from tfhf.models.agreement import tokenizer_notes
-from tfhf.models.loading import LoadReport, count_parameters, load_backbone, restore_weights
+from tfhf.models.images import load_image_processor
+from tfhf.models.loading import count_parameters, load_backbone, restore_weights
+from tfhf.models.new_tokenizers import new_tokenizer, train_tokenizer
+from tfhf.models.report import LoadReport
 from tfhf.models.saving import save_backbone
-from tfhf.models.sources import Source, load_config, load_tokenizer, resolve
+from tfhf.models.scratch import create
+from tfhf.models.sentences import sentence_modules, write_sentence_modules
+from tfhf.models.sources import Source, load_config, resolve
+from tfhf.models.tokenization import load_tokenizer
 
 __all__ = [
     "LoadReport",
     "Source",
     "count_parameters",
+    "create",
     "load_backbone",
     "load_config",
+    "load_image_processor",
     "load_tokenizer",
+    "new_tokenizer",
     "resolve",
     "restore_weights",
     "save_backbone",
+    "sentence_modules",
     "tokenizer_notes",
+    "train_tokenizer",
+    "write_sentence_modules",
 ]

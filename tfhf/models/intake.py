@@ -28,15 +28,18 @@ LIMITS = [
     (re.compile(r"(hidden|intermediate|embedding)_sizes?$"), 1_000_000),
     (re.compile(r"(^|_)dim$|^n_(embd|inner)$|^d_(model|ff|kv|inner)$|ffn_dim$"), 1_000_000),
 ]
+IMAGE_SIZES = ("size", "crop_size", "height", "width", "shortest_edge", "longest_edge")
+LARGEST_IMAGE = 10_000  # pixels on a side
 # HF writes HDF5 uncompressed: what its datasets declare is about what the file holds.
 LARGEST_H5_GROWTH = 20
 
 
-def check_folder(folder):
+def check_folder(folder, *, weights=True):
     """Checks a model folder: its files, configs and weights.
 
     Args:
         folder: a local folder, or a snapshot in the Hub's cache.
+        weights: False for the folder of a model that is to be trained from scratch.
 
     Raises:
         UserError: in one line, what is wrong with which file.
@@ -46,17 +49,31 @@ def check_folder(folder):
         raise UserError(f"model: no such folder: {folder}")
     if not (folder / "config.json").is_file():
         raise UserError(f"model: no config.json in {folder}")
-    _check_places(folder)
+    check_processors(folder)
     _check_config(folder / "config.json")
     if (folder / "generation_config.json").exists():
         read_json(folder / "generation_config.json", LARGEST_CONFIG)
-    if (folder / "tokenizer_config.json").exists():
-        _check_tokenizer_config(folder / "tokenizer_config.json")
-    for file in weight_files(folder):
+    for file in weight_files(folder) if weights else []:
         if file.suffix == ".h5":
             _check_h5(file)
         else:
             read_header(file)
+
+
+def check_processors(folder):
+    """Checks what a folder holds beside a model: its places, tokenizer and image processor.
+
+    Raises:
+        UserError: in one line, what is wrong with which file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"model: no such folder: {folder}")
+    check_places(folder)
+    if (folder / "tokenizer_config.json").exists():
+        _check_tokenizer_config(folder / "tokenizer_config.json")
+    if (folder / "preprocessor_config.json").exists():
+        _check_preprocessor_config(folder / "preprocessor_config.json")
 
 
 def choose_weights(names, where):
@@ -79,6 +96,11 @@ def choose_weights(names, where):
         return ["model.safetensors.index.json", *shards]
     if "tf_model.h5" in names:
         return ["tf_model.h5"]
+    if "tf_model.h5.index.json" in names:
+        raise UserError(
+            f"model: {where} has its weights in several HDF5 files, which tfhf does not read: save"
+            " it once more with transformers' save_pretrained(…, safe_serialization=True)"
+        )
     pickles = sorted(name for name in names if re.fullmatch(r"pytorch_model.*\.bin", name))
     if pickles:
         raise UserError(
@@ -135,11 +157,16 @@ def stated_files(settings):
     ]
 
 
-def _check_places(folder):
-    """Refuses what is not a regular file, and links that lead out of the folder."""
+def check_places(folder):
+    """Refuses what is not a regular file, and links that lead out of the folder.
+
+    Raises:
+        UserError: naming the first such file.
+    """
     roots = [folder.resolve()]
-    if folder.parent.name == "snapshots":  # the Hub's cache links to ../../blobs
-        roots.append((folder.parent.parent / "blobs").resolve())
+    for parent in folder.parents[:2]:  # a model, or one folder of it
+        if parent.name == "snapshots":  # the Hub's cache links to its blobs
+            roots.append((parent.parent / "blobs").resolve())
     for entry in folder.iterdir():
         target = entry.resolve()
         if not any(target.is_relative_to(root) for root in roots):
@@ -198,6 +225,16 @@ def _check_setting(path, key, value, depth):
             if not isinstance(value, int) or not -1 <= value <= limit:
                 raise UserError(f"{path}: {key} is {value!r} (want a whole number up to {limit:,})")
             return
+
+
+def _check_preprocessor_config(path):
+    """Refuses remote code, and images of a size that nobody trains on."""
+    settings = read_json(path, LARGEST_CONFIG)
+    for key, value, _ in _walk(settings):
+        if key in REFUSED_KEYS:
+            raise UserError(f"{path} asks for {key}: tfhf runs no code from checkpoints")
+        if key in IMAGE_SIZES and isinstance(value, int | float) and value > LARGEST_IMAGE:
+            raise UserError(f"{path}: {key} is {value!r} (want a whole number up to 10,000)")
 
 
 def _check_tokenizer_config(path):

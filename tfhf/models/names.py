@@ -2,9 +2,10 @@
 
 transformers derives PyTorch's names from TensorFlow's by rule. The rules are its own; what they
 leave open is settled here. `tests/models/facts/names.json` holds the names that PyTorch really
-writes, for eight families and every head.
+writes, for every family that a task needs and every head.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,18 @@ TIES = [
     ("predictions.bias", ["predictions.decoder.bias"]),
     ("lm_head.bias", ["lm_head.decoder.bias"]),
 ]
+# Positions that follow from a formula; files need not hold them.
+COMPUTED = {
+    "marian": re.compile(r"embed_positions\.weight$"),
+    "pegasus": re.compile(r"embed_positions\.weight$"),
+}
+# By TensorFlow class: layers that PyTorch's class leaves out, and that no output depends on.
+ABSENT = {
+    f"TFMPNetFor{head}": re.compile(r"^mpnet\.pooler\.")
+    for head in ("MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering")
+}
+# By TensorFlow class: computed positions that PyTorch's class does not save.
+UNSAVED = {"TFMarianMTModel": COMPUTED["marian"]}
 
 
 @dataclass(frozen=True)
@@ -29,12 +42,18 @@ class Place:
         name: PyTorch's name for it in a model with a head, such as `bert.pooler.dense.weight`.
         others: further names that PyTorch's or older files may use.
         transpose: how the layouts differ (transformers' `TransposeType`).
+        twins: further variables that hold the same values, though nothing reads them.
+        computed: whether the values follow from a formula, which the model has followed already.
+        saved: whether PyTorch's class saves it.
     """
 
     variable: object
     name: str
     others: tuple
     transpose: object
+    twins: tuple = ()
+    computed: bool = False
+    saved: bool = True
 
     @property
     def shape(self):
@@ -42,27 +61,37 @@ class Place:
         return self.to_pytorch(np.broadcast_to(np.float32(0), tuple(self.variable.shape))).shape
 
     @property
-    def tensorflow_name(self):
-        """The name in files that TensorFlow's `save_pretrained` wrote."""
-        from transformers.modeling_tf_utils import strip_model_name_and_prefix
-
-        return strip_model_name_and_prefix(self.variable.name)
+    def is_integer(self):
+        """Whether it is a table of indices, no weight."""
+        return self.variable.dtype.is_integer
 
     def to_pytorch(self, values):
         """Turns values laid out as the variable's into PyTorch's layout (a view)."""
         from transformers.modeling_tf_pytorch_utils import apply_transpose
 
         values = apply_transpose(self.transpose, values, pt_to_tf=False)
-        if self.name.endswith(".bias") and values.ndim == 2:
-            values = values[0]  # GPT-2's Conv1D keeps its biases as (1, D)
-        return values
+        return values.reshape(_pytorch_shape(self.name, values.shape))
 
     def to_tensorflow(self, values):
         """Turns values laid out as PyTorch's into the variable's layout."""
         from transformers.modeling_tf_pytorch_utils import apply_transpose
 
-        values = apply_transpose(self.transpose, values.reshape(self.shape))
+        ours = np.broadcast_to(np.float32(0), tuple(self.variable.shape))
+        between = apply_transpose(self.transpose, ours, pt_to_tf=False).shape
+        values = apply_transpose(self.transpose, values.reshape(between))
         return values.reshape(tuple(self.variable.shape))
+
+    def assign(self, values):
+        """Fills the variable with values in its own layout."""
+        for variable in (self.variable, *self.twins):
+            variable.assign(values)
+
+
+def tensorflow_name(variable):
+    """The name of a variable in files that TensorFlow's `save_pretrained` wrote."""
+    from transformers.modeling_tf_utils import strip_model_name_and_prefix
+
+    return strip_model_name_and_prefix(variable.name)
 
 
 def places(model):
@@ -70,7 +99,8 @@ def places(model):
     from transformers.modeling_tf_pytorch_utils import convert_tf_weight_name_to_pt_weight_name
 
     rename = getattr(model, "tf_to_pt_weight_rename", lambda name: (name,))
-    found = []
+    kind, family = type(model).__name__, model.config.model_type
+    found = {}
     for variable in model.weights:
         name, transpose = convert_tf_weight_name_to_pt_weight_name(
             variable.name, tf_weight_shape=variable.shape
@@ -80,8 +110,41 @@ def places(model):
         for tied, twins in TIES:
             if name.endswith(tied):
                 others += [name.removesuffix(tied) + twin for twin in twins]
-        found.append(Place(variable, name, tuple(others), transpose))
-    return found
+        if kind in ABSENT and ABSENT[kind].search(name):
+            continue
+        found[name] = Place(
+            variable,
+            name,
+            tuple(others),
+            transpose,
+            computed=family in COMPUTED and bool(COMPUTED[family].search(name)),
+            saved=kind not in UNSAVED or not UNSAVED[kind].search(name),
+        )
+    return list(_without_twins(found).values())
+
+
+def _without_twins(found):
+    """Joins a head's two biases, where TensorFlow keeps both and reads the decoder's alone."""
+    joined = dict(found)
+    for name in found:
+        tied = name.removesuffix("decoder.bias") + "bias"
+        if name.endswith("predictions.decoder.bias") and tied in found:
+            used, unused = joined.pop(name), joined[tied]
+            joined[tied] = Place(
+                used.variable, tied, (name,), used.transpose, twins=(unused.variable,)
+            )
+    return joined
+
+
+def _pytorch_shape(name, shape):
+    """PyTorch's shape of a weight, which may have its dimensions of 1 in other places."""
+    if name.endswith("key_conv_attn_layer.bias"):  # ConvBERT's
+        return (shape[0], 1)
+    if name.endswith("depthwise.weight") and len(shape) == 3:
+        return (shape[1], shape[0], shape[2])
+    if name.endswith(".bias") and len(shape) == 2:  # GPT-2's Conv1D keeps (1, D)
+        return (shape[1],)
+    return tuple(shape)
 
 
 def is_base(model):

@@ -5,16 +5,23 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from tfhf.models import tensors
+from tfhf.models.hub import FETCHED
 from tfhf.models.names import is_base, places
 from tfhf.storage import storing
+
+# By these, sentence-transformers would take the model for one of its own.
+OF_SENTENCES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
 def save_backbone(backbone, tokenizer, folder):
     """Saves a model the way PyTorch's `save_pretrained` does: names, layouts and ties.
 
     Every file is written aside and renamed into place, the weights last: a reader, or a run that
-    was killed, never meets half of one.
+    was killed, never meets half of one. What an earlier model left in the folder and this one does
+    not write (another tokenizer's tables, settings for generation) is removed at the end.
 
     Args:
         backbone: the transformers TensorFlow model, its variables built.
@@ -26,6 +33,7 @@ def save_backbone(backbone, tokenizer, folder):
         StorageError: if the system refuses (no space, no permission).
     """
     folder = Path(folder)
+    held_model = (folder / "config.json").is_file()
     aside = folder / f".saving.{os.getpid()}"
     with storing(folder):
         aside.mkdir(parents=True, exist_ok=True)
@@ -36,8 +44,23 @@ def save_backbone(backbone, tokenizer, folder):
             tensors.write(aside / "model.safetensors", _weights(backbone))
             for file in [*finished, aside / "model.safetensors"]:
                 os.replace(file, folder / file.name)
+            if held_model:
+                _remove_stale(folder, {file.name for file in finished})
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_stale(folder, written):
+    """Removes an earlier model's configs and tokenizer files, which would be read with this one's.
+
+    Args:
+        folder: a folder that held a model before.
+        written: names of the files just saved.
+    """
+    for file in folder.iterdir():
+        of_a_model = FETCHED.fullmatch(file.name) or file.name in OF_SENTENCES
+        if of_a_model and file.name not in written and file.is_file():
+            file.unlink()
 
 
 def _write_configs(backbone, folder):
@@ -52,12 +75,18 @@ def _write_configs(backbone, folder):
 
 
 def _weights(backbone):
-    """Every weight under the name PyTorch writes: name → (shape, how to read its values)."""
+    """Every weight under the name PyTorch writes: name → (shape, how to read its values, type)."""
     prefix = f"{backbone.base_model_prefix}." if is_base(backbone) else ""
-    return {
-        place.name.removeprefix(prefix): (place.shape, lambda place=place: _values(place))
-        for place in places(backbone)
-    }
+    weights = {}
+    for place in places(backbone):
+        name = place.name.removeprefix(prefix)
+        if place.saved:
+            kind = "I64" if place.is_integer else "F32"
+            weights[name] = (place.shape, lambda place=place: _values(place), kind)
+        if name.endswith(".running_mean"):  # PyTorch counts what it averaged; nothing reads it
+            count = name.replace("running_mean", "num_batches_tracked")
+            weights[count] = ((), lambda: np.zeros(()), "I64")
+    return weights
 
 
 def _values(place):

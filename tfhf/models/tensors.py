@@ -117,24 +117,30 @@ def read(path, entry):
 
 
 def write(path, weights):
-    """Writes float32 weights as a safetensors file that PyTorch opens, one weight at a time.
+    """Writes weights as a safetensors file that PyTorch opens, one weight at a time.
 
     Args:
         path: the file to write.
-        weights: name → `(shape, read)`; `read()` gives the values when their turn comes.
+        weights: name → `(shape, read)` or `(shape, read, type)`; `read()` gives the values when
+            their turn comes, and the type is a key of DTYPES, F32 where it is left out.
 
     Raises:
         OSError: if the system refuses (no space, no permission).
     """
     header, end = {"__metadata__": {"format": "pt"}}, 0
-    for name, (shape, _) in sorted(weights.items()):
-        start, end = end, end + 4 * math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
+    types = {name: stated[0] if stated else "F32" for name, (_, _, *stated) in weights.items()}
+    sizes = {name: np.dtype(DTYPES[kind]).itemsize for name, kind in types.items()}
+    order = sorted(weights, key=lambda name: (-sizes[name], name))  # the widest first: aligned
+    for name in order:
+        shape = weights[name][0]
+        start, end = end, end + sizes[name] * math.prod(shape)
+        header[name] = {"dtype": types[name], "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # values start on a multiple of eight bytes
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for _, (_, values) in sorted(weights.items()):
-            file.write(np.ascontiguousarray(values(), dtype="<f4").data)
+        for name in order:
+            values = weights[name][1]()
+            file.write(np.ascontiguousarray(values, dtype=DTYPES[types[name]]).data)
         file.flush()
         os.fsync(file.fileno())
