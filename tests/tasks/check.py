@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from tfhf import evaluation, exporting, pieces, prediction, preparation, tasks
+from tfhf import data, evaluation, exporting, pieces, prediction, preparation, tasks
 from tfhf.console import Phases
 from tfhf.data.tokens import TokenStore
 from tfhf.learning.optimizers import AdamW
@@ -13,7 +13,7 @@ from tfhf.learning.scoring import Scorer
 from tfhf.recipe import Recipe
 
 
-def check_task(name, recipe, rows, folder):
+def check_task(name, recipe, rows, folder, asked=None):
     """Encodes, fits two steps, measures, predicts, saves, restores, and exports where it can.
 
     Args:
@@ -21,14 +21,15 @@ def check_task(name, recipe, rows, folder):
         recipe: what the recipe needs beside task and data: `model`, `options` …
         rows: dictionaries from role to value, eight or more.
         folder: an empty folder.
+        asked: rows to predict on, where they are none that are learned from.
 
     Returns:
         The restored `tfhf.Model`, the rows as a dataset, and the named results of all rows.
     """
     file = folder / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    data = {"train": str(file), "validation": str(file)}
-    checked = Recipe.load(recipe | {"task": name, "data": data})
+    files = {"train": str(file), "validation": str(file)}
+    checked = Recipe.load(recipe | {"task": name, "data": files})
     prepared = preparation.prepare(checked, Phases())
     task, dataset = prepared.task, prepared.splits["validation"]
 
@@ -39,11 +40,12 @@ def check_task(name, recipe, rows, folder):
     assert all(math.isfinite(loss) for loss in losses)
 
     check_measures(model, dataset, folder)
-    asked = dataset.select_columns([role for role in task.inputs if role in dataset.features])
+    asked = task.asked(dataset) if asked is None else data.from_rows(asked, task.inputs)
     results = prediction.Pipeline(model).results(asked)
     answers = [task.decode(results, index, row) for index, row in enumerate(asked)]
-    assert len(json.loads(json.dumps(answers))) == len(dataset)
-    assert all(task.line(row, answer) for row, answer in zip(asked, answers, strict=True))
+    assert len(json.loads(json.dumps(answers))) == len(asked)
+    lines = [task.line(row, answer) for row, answer in zip(asked, answers, strict=True)]
+    assert all(isinstance(line, str) for line in lines)
 
     model.save_pretrained(folder / "model")
     restored = prediction.load(folder / "model", tasks.get(name))
@@ -55,7 +57,7 @@ def check_task(name, recipe, rows, folder):
     published = exporting.publish(folder / "export", restored, dataset)
     served = prediction.Servable(published.path)
     assert served.task.serving_roles == task.serving_roles
-    check_equal(served.results(dataset), results)
+    check_equal(served.results(asked), results)
     return restored, dataset, results
 
 

@@ -82,16 +82,22 @@ class TokenStore:
 
     @property
     def names(self):
-        """Names of the columns that make a batch: no offsets, row numbers and full lengths."""
+        """Names of the columns that make a batch: no offsets, row numbers and lengths."""
         return [
             name
             for name in self.arrays
-            if name not in ("row", "full_length") and not name.endswith(".offsets")
+            if name not in ("row", "length", "full_length") and not name.endswith(".offsets")
         ]
 
     @property
     def lengths(self):
-        """`(features,)` int64: tokens of the longest ragged column of each feature."""
+        """`(features,)` int64: tokens by which batches are sorted.
+
+        They are the column `length` where the task gives it, else those of each feature's longest
+        ragged column.
+        """
+        if "length" in self.arrays:
+            return np.asarray(self.array("length"), np.int64)
         widths = [np.diff(self.array(f"{name}.offsets")) for name in self.padding]
         return np.max(widths, axis=0) if widths else np.ones(self.features, np.int64)
 
@@ -116,7 +122,7 @@ class _Writer:
                 last = self.ends.get(name)
                 ends = np.cumsum(lengths) + (0 if last is None else last)
                 self._append(f"{name}.offsets", ends if last is not None else np.r_[0, ends])
-                self.ends[name] = ends[-1]
+                self.ends[name] = np.r_[last or 0, ends][-1]  # rows of blank lines give no feature
                 self._append(name, flat)
             else:
                 array = np.asarray(values)
@@ -137,7 +143,9 @@ class _Writer:
         with storing(self.folder):  # the last bytes are written when a file is closed
             for file in self.files.values():
                 file.close()
-        write_json(self.folder / "columns.json", {"padding": self.padding, "arrays": self.arrays})
+        # What is only learned from (other towers, generated text) is not there when predicting.
+        padding = {name: fill for name, fill in self.padding.items() if name in self.arrays}
+        write_json(self.folder / "columns.json", {"padding": padding, "arrays": self.arrays})
 
 
 def describe_lengths(store):

@@ -158,6 +158,7 @@ class Model(tf_keras.Model):
         from tfhf import models
 
         models.save_backbone(self.backbone, self.task.processor, folder)
+        self.task.save_extras(folder, self.backbone)
 
 
 def _over_replicas(value):

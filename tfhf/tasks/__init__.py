@@ -43,11 +43,12 @@ def by_pipeline(name):
     Raises:
         UserError: if no task has that name.
     """
-    known = {pipeline: get(task) for task in names() for pipeline in get(task).pipelines}
-    if name not in known:
-        hint = did_you_mean(name, known)
-        raise UserError(f"no pipeline {name!r}{hint}; pipelines: {', '.join(sorted(known))}")
-    return known[name]
+    for task in names():
+        if get(task).named(name) is not None:
+            return get(task)
+    known = {pipeline for task in names() for pipeline in get(task).pipelines}
+    hint = did_you_mean(name, known)
+    raise UserError(f"no pipeline {name!r}{hint}; pipelines: {', '.join(sorted(known))}")
 
 
 def by_config(config):

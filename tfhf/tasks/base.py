@@ -53,6 +53,15 @@ class Task:
         raise NotImplementedError
 
     @classmethod
+    def named(cls, pipeline):
+        """Options that the name of a pipeline stands for (`translation_en_to_de`).
+
+        Returns:
+            The options, `{}` for the names in `pipelines`; None where the name is not the task's.
+        """
+        return {} if pipeline in cls.pipelines else None
+
+    @classmethod
     def load_processor(cls, source):
         """Loads what `encode` needs of a checkpoint: its tokenizer, or an image processor.
 
@@ -149,10 +158,23 @@ class Task:
     def set_up(self, backbone):
         """Changes a model just loaded where its config cannot say it: generation settings …"""
 
+    def save_extras(self, folder, backbone):
+        """Writes what a trained model's folder holds beside config, tokenizer and weights.
+
+        Args:
+            folder: the folder, its other files written.
+            backbone: the transformers model.
+        """
+
     @property
     def inputs(self):
         """What a prediction needs: role → kind of column (`tfhf.data.columns`)."""
-        return {role: kind for role, kind in self.columns().items() if role in self.serving_roles}
+        kinds = self.columns()
+        return {role: kinds[role].required() for role in self.serving_roles}
+
+    def asked(self, rows):
+        """A split's rows as a prediction asks for them: a dataset with the columns of `inputs`."""
+        return rows.select_columns([role for role in self.inputs if role in rows.column_names])
 
     def encode(self, rows):
         """Turns rows into features.
@@ -164,7 +186,8 @@ class Task:
             Column → list of m values. A column named in `padding` holds one list of ids per
             feature. Where a row may give several features (windows), the column `row` holds the
             index into `rows`; without it m equals n. The column `full_length` holds the tokens
-            each feature would have had without truncation; it is counted, not fed.
+            each feature would have had without truncation; it is counted, not fed. So is `length`,
+            for tasks whose batches are padded by something else than the longest ragged column.
         """
         raise NotImplementedError
 
@@ -305,7 +328,7 @@ class Task:
         """
         expected = self.expected(rows)
         for index, row in enumerate(rows):
-            inputs = {role: value for role, value in row.items() if role not in self.targets}
+            inputs = {role: value for role, value in row.items() if role in self.inputs}
             answer = self.decode(results, index, row)
             yield inputs | {"expected": expected[index]} | answer
 
