@@ -1,0 +1,112 @@
+"""Texts from one language into another."""
+
+import re
+from typing import Annotated, Any
+
+from annotated_types import Ge, Lt
+
+from tfhf.errors import UserError, did_you_mean
+from tfhf.tasks.text2text import Text2Text
+
+PIPELINE = re.compile(r"translation_(\w+?)_to_(\w+)")
+
+
+class Translation(Text2Text):
+    """A text becomes its translation; scored by BLEU and chrF against one or several references.
+
+    Args:
+        source_language, target_language: codes, for models of several languages: mBART's
+            (`en_XX`), or those of T5's prefixes (`en`, `de`). Models of one pair (Marian) need
+            none.
+        bleu_tokenizer: how sacreBLEU splits words: `13a`, `zh`, `ja-mecab`, `ko-mecab`, `char`,
+            `intl`, `flores200`; `char` is the one for languages without blanks that needs nothing
+            installed.
+        **options: those of `Text2Text`.
+
+    Raises:
+        UserError: if the model does not know a language.
+    """
+
+    architectures = ()
+    pipelines = ("translation",)
+    monitor = "bleu"
+    answer = "translation_text"
+
+    def __init__(
+        self,
+        processor,
+        features,
+        *,
+        max_length: Annotated[int, Ge(4)] = 256,
+        max_target_length: Annotated[int, Ge(4)] | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        prefix: str | None = None,
+        label_smoothing: Annotated[float, Ge(0.0), Lt(1.0)] = 0.0,
+        generation: dict[str, Any] | None = None,
+        bleu_tokenizer: str = "13a",
+    ):
+        self.source_language = source_language
+        self.target_language = target_language
+        super().__init__(
+            processor,
+            features,
+            max_length=max_length,
+            max_target_length=max_target_length,
+            prefix=prefix,
+            label_smoothing=label_smoothing,
+            generation=generation,
+        )
+        self.bleu_tokenizer = bleu_tokenizer
+        self._codes = getattr(processor, "lang_code_to_id", None) or {}
+        if self._codes:
+            self._set_languages()
+
+    def _set_languages(self):
+        """Tells the tokenizer of a many-language model what stands before and behind its texts."""
+        for key, attribute in (("source_language", "src_lang"), ("target_language", "tgt_lang")):
+            language = getattr(self, key)
+            if language not in self._codes:
+                hint = did_you_mean(str(language), self._codes)
+                raise UserError(
+                    f"options.{key}: the model knows {', '.join(sorted(self._codes))[:200]}; "
+                    f"received {language!r}{hint}"
+                )
+            setattr(self.processor, attribute, language)
+
+    @classmethod
+    def named(cls, pipeline):
+        found = PIPELINE.fullmatch(pipeline)
+        if found:
+            return {"source_language": found[1], "target_language": found[2]}
+        return super().named(pipeline)
+
+    def settings(self):
+        return super().settings() | {
+            "source_language": self.source_language,
+            "target_language": self.target_language,
+            "bleu_tokenizer": self.bleu_tokenizer,
+        }
+
+    def pipeline_name(self):
+        return f"translation_{self.source_language}_to_{self.target_language}"
+
+    def language_settings(self):
+        if not self._codes:
+            return {}
+        # mBART-50 writes the language as its first token; mBART begins with it.
+        begins = "MBart50" not in type(self.processor).__name__
+        name = "decoder_start_token_id" if begins else "forced_bos_token_id"
+        return {name: self._codes[self.target_language]}
+
+    @property
+    def metric_names(self):
+        return ("bleu", "chrf", "exact_match")
+
+    def score(self, rows, results):
+        from tfhf.learning import text_metrics
+
+        pairs = self._pairs(rows, results)
+        found = text_metrics.Translation(self.bleu_tokenizer).compute(**pairs)
+        exact = text_metrics.ExactMatch().compute(**pairs)
+        return found | {"exact_match": exact["exact_match"]} | self._lengths(results)
