@@ -38,7 +38,7 @@ MAY_BE_HEAVY = {
     "learning.model", "learning.optimizers", "learning.schedules", "learning.scoring",
     "learning.callbacks", "learning.events", "learning.metrics", "exports.saved_model",
     "learning.retrieval_metrics", "learning.entity_metrics", "learning.span_metrics",
-    "learning.decoding.beams", "learning.decoding.calls", "learning.decoding.generation",
+    "learning.decoding.beams", "learning.decoding.generation",
     "learning.decoding.loop", "learning.decoding.rules", "learning.decoding.stepping",
     "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",
     "learning.choice_metrics", "learning.text_metrics", "learning.likelihood_metrics",

@@ -7,6 +7,7 @@ import random
 import pytest
 import yaml
 
+from tests.reporting.task_runs import RUNS, write_task_run
 from tfhf.reporting import write_card, write_report
 
 KINDS = ("two", "many", "multi_label", "regression", "stopped")
@@ -52,6 +53,7 @@ def write_run(folder, kind, seed=7):
         _write_rows(folder / "predictions" / f"{split}.jsonl", predictions)
         metrics[split] = _figures(kind, labels, predictions)
     _write(folder / "metrics.json", metrics)
+    (folder / "export").mkdir()
     _write(folder / "model" / "config.json", {"architectures": ["TFBertForSequenceClassification"]})
     return folder
 
@@ -217,3 +219,16 @@ def bare_run(tmp_path):
         return run
 
     return make
+
+
+@pytest.fixture(scope="session")
+def task_runs(tmp_path_factory):
+    """name → run folder of a task with its report and card written, once for all tests."""
+    folder = tmp_path_factory.mktemp("task_runs")
+    written = {name: write_task_run(folder / name, name) for name in RUNS}
+    for name, run in written.items():
+        if name != "causal_lm":  # the other curves would look like its own
+            (run / "log.jsonl").unlink()
+        write_report(run)
+        write_card(run)
+    return written

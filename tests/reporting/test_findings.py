@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tfhf.reporting.findings import calibration, confused_pairs, confusion, interval, mistakes
-from tfhf.reporting.record import Row, read
+from tfhf.reporting.forms import Row
+from tfhf.reporting.record import read
 
 
 def test_confusion_and_its_pairs():

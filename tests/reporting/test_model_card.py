@@ -41,7 +41,7 @@ def test_card_of_two_classes(runs):
     assert "12,345 training rows, epochs 3, batch size 32" in body
     assert "3.1% of the training rows are longer than 64 tokens" in body
     assert "- Weakest class on the test split: " in body
-    assert "from transformers import AutoTokenizer, BertForSequenceClassification" in body
+    assert "from transformers import AutoTokenizer, AutoModelForSequenceClassification" in body
     assert r"\<script\>" in body and "- Data: row 7 reads <script>" not in body
 
 

@@ -58,7 +58,7 @@ def colours_of(path):
     ("kind", "names"),
     [
         ("two", "calibration confusion learning_rate lengths loss metric"),
-        ("many", "calibration confusion lengths"),
+        ("many", "calibration confusion label_f1 lengths"),
         ("multi_label", "label_f1 lengths"),
         ("regression", "lengths scatter"),
         ("stopped", "learning_rate lengths loss metric"),

@@ -8,39 +8,25 @@ import re
 from pathlib import Path
 
 from tfhf import storage
+from tfhf.reporting import snippets
 from tfhf.reporting.findings import (
-    METRICS,
     calibration,
+    counted,
     dataset_name,
     final_split,
     main_metric,
-    metric_name,
     per_class,
+    signatures,
 )
-from tfhf.reporting.record import number, read, section
+from tfhf.reporting.metrics import metric, metric_name
+from tfhf.reporting.record import read
+from tfhf.reporting.values import number, section
+from tfhf.reporting.wording import figure, headline_figure
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-HUB_TASKS = (
-    "feature-extraction",
-    "fill-mask",
-    "image-classification",
-    "multiple-choice",
-    "question-answering",
-    "sentence-similarity",
-    "summarization",
-    "text-classification",
-    "text-generation",
-    "token-classification",
-    "translation",
-)
+# The Hub's name of a task, where it is another than the pipeline's.
+HUB_TASKS = {"feature-extraction": "sentence-similarity"}
 FEW_ROWS = 10  # of a class: too few to trust its figures
-
-# How to read PyTorch's logits, by problem.
-READ_LOGITS = {
-    "single_label": "print(model.config.id2label[int(logits[0].argmax())])",
-    "multi_label": "print([model.config.id2label[i] for i, x in enumerate(logits[0]) if x > 0])",
-    "regression": "print(float(logits[0, 0]))",
-}
 
 
 def write_card(run_folder):
@@ -70,9 +56,9 @@ def write_card(run_folder):
         "## Limits",
         "\n".join(f"- {line}" for line in _limits(record)),
         "## Use in TensorFlow",
-        _code(_in_tensorflow(record)),
+        _code(snippets.in_tensorflow(record)),
         "## Use in PyTorch",
-        _code(_in_pytorch(record)),
+        _code(snippets.in_pytorch(record)),
         "## Recipe",
         _code(record.recipe_text or "# not recorded", "yaml"),
     ]
@@ -108,9 +94,9 @@ def _model_index(record, task, dataset):
     results = []
     for split, figures in record.metrics.items():
         known = [
-            {"type": METRICS[key][1], "name": metric_name(key), "value": round(number(value), 4)}
+            {"type": metric(key).hub, "name": metric_name(key), "value": round(number(value), 4)}
             for key, value in figures.items()
-            if key in METRICS and METRICS[key][1] and number(value) is not None
+            if metric(key).hub and number(value) is not None
         ]
         if task and name and known:
             results.append(
@@ -126,8 +112,11 @@ def _model_index(record, task, dataset):
 def _opening(record):
     model, data = record.recipe.get("model"), dataset_name(record)
     line = f"`{model}` fine-tuned" if model else "A model fine-tuned"
+    if isinstance(model, dict):
+        line = f"A `{model.get('model_type', 'model')}` model trained from scratch"
     line += f" on `{data}`" if data else ""
     task = str(record.recipe.get("task") or "").replace("_", " ")
+    task = task.replace(" lm", " language modelling")
     line += f" for {task}" if task else ""
     line += " with tfhf, in TensorFlow. PyTorch opens the same weights."
     if not record.finished:
@@ -136,7 +125,13 @@ def _opening(record):
     split = final_split({split: name in figures for split, figures in record.metrics.items()})
     value = number(record.metrics[split][name]) if split else None
     if value is not None:
-        line += f"\n\n**{metric_name(name).capitalize()} on the {split} split: {value:.3f}**"
+        known = metric(name)
+        first = known.name.split()[0]
+        said = known.name[:1].upper() + known.name[1:] if first.islower() else known.name
+        shown = headline_figure(value, known.largest)
+        line += f"\n\n**{said} on the {split} split: {shown}**"
+        line += " of 100" if known.largest == 100 else ""
+        line += " (lower is better)" if known.lower_is_better else ""
     return line
 
 
@@ -154,9 +149,11 @@ def _results(record):
         "|---|" + "---:|" * len(record.metrics),
     ]
     for name in names:
-        values = [number(figures.get(name)) for figures in record.metrics.values()]
-        cells = ["–" if value is None else f"{value:.4f}" for value in values]
+        cells = [figure(figures.get(name)) for figures in record.metrics.values()]
         lines.append(f"| {metric_name(name)} | " + " | ".join(cells) + " |")
+    signed = [f"`{signature}`" for signature in signatures(record).values()]
+    if signed:
+        lines += ["", f"sacreBLEU: {', '.join(signed)}"]
     return "\n".join(lines)
 
 
@@ -184,7 +181,9 @@ def _training(record):
 
 def _limits(record):
     """What the figures do not cover, each line from a fact of the run."""
-    lines = ["The language of the data was not recorded; no other language was evaluated."]
+    lines = []
+    if "image" not in snippets.roles(record):
+        lines.append("The language of the data was not recorded; no other language was evaluated.")
     if record.finished and "test" not in record.metrics:
         lines.append(
             "There was no test split. The validation split also chose the best epoch, "
@@ -194,18 +193,36 @@ def _limits(record):
     limit = record.data.get("max_length")
     if truncated and limit:
         lines.append(
-            f"{truncated:.1%} of the training rows are longer than {limit} tokens; "
-            "the model read only their beginning."
+            f"{truncated:.1%} of the training rows are longer than {limit} tokens and were cut; "
+            "the model read only a part of them."
         )
     lines += _class_limits(record)
     split = final_split(record.predictions)
-    if record.problem == "single_label" and split:
+    if record.form in ("single_label", "choices") and split:
         bins, error = calibration(record.predictions[split])
         if bins:
             lines.append(f"Its confidence is {error:.3f} off on average on the {split} split.")
-    lines += [f"Data: {note}" for note in record.data_notes]
+    # What an export lacks is no fact of the data.
+    notes = [note for note in record.data_notes if not note.startswith("no export")]
+    lines += [f"Data: {note}" for note in notes]
+    lines += _form_limits(record)
     lines.append("Fairness, robustness to attack and other domains were not evaluated.")
     return [_plain(line) for line in lines]
+
+
+def _form_limits(record):
+    """What else the figures leave open, by what the model answers."""
+    lines = []
+    if record.form == "texts":
+        lines.append("Figures compare words and characters with references; nobody judged meaning.")
+    if record.form in ("texts", "blocks"):
+        lines.append("What it predicts may be wrong or offensive, or repeat its training data.")
+    if record.form == "ranks":
+        lines.append("Texts were looked for among those of the split alone; more are harder.")
+    figures = [number(split.get("no_answer_f1")) for split in record.metrics.values()]
+    if record.form == "answers" and not any(value is not None for value in figures):
+        lines.append("Every question had an answer: how it does without one was not evaluated.")
+    return lines
 
 
 def _class_limits(record):
@@ -213,63 +230,24 @@ def _class_limits(record):
     lines = []
     if classes and classes[0]["f1"] is not None:
         worst = classes[0]
-        support = f" on {worst['support']:,.0f} rows" if worst["support"] is not None else ""
+        support = (
+            f" on {worst['support']:,.0f} {counted(record)}" if worst["support"] is not None else ""
+        )
         figures = f"F1 {worst['f1']:.2f}{support}"
         lines.append(f"Weakest class on the {split} split: {worst['label']} ({figures}).")
     few = sum(row["support"] is not None and row["support"] < FEW_ROWS for row in classes)
     if few:
         lines.append(
-            f"{few} of {len(classes)} classes have fewer than {FEW_ROWS} {split} rows, "
-            "too few to trust their figures."
+            f"{few} of {len(classes)} classes have fewer than {FEW_ROWS} {split} "
+            f"{counted(record)}, too few to trust their figures."
         )
     return lines
 
 
-def _in_tensorflow(record):
-    task = _hub_task(record) or "text-classification"
-    texts = '"a text of yours"'
-    if _takes_pairs(record):
-        texts = '{"text": "first text", "text_pair": "second text"}'
-    lines = [
-        "import tfhf",
-        "",
-        f'classify = tfhf.pipeline("{task}", "{record.shown}/model")',
-        f"print(classify({texts}))",
-    ]
-    return "\n".join(lines)
-
-
-def _in_pytorch(record):
-    """Code for the class that `model/config.json` names, or the plain AutoModel."""
-    named = [str(name).removeprefix("TF") for name in record.config.get("architectures") or []]
-    known = named and named[0].isidentifier()
-    model = named[0] if known else "AutoModelForSequenceClassification"
-    texts = '"first text", "second text"' if _takes_pairs(record) else '"a text of yours"'
-    limit = number(record.data.get("max_length"))
-    cut = f", truncation=True, max_length={limit:.0f}" if limit else ", truncation=True"
-    folder = f"{record.shown}/model"
-    lines = [
-        "import torch",
-        f"from transformers import AutoTokenizer, {model}",
-        "",
-        f'tokenizer = AutoTokenizer.from_pretrained("{folder}")',
-        f'model = {model}.from_pretrained("{folder}").eval()',
-        f'inputs = tokenizer({texts}, return_tensors="pt"{cut})',
-        "with torch.no_grad():",
-        "    outputs = model(**inputs)",
-    ]
-    if record.problem in READ_LOGITS:
-        lines += ["logits = outputs.logits", READ_LOGITS[record.problem]]
-    return "\n".join(lines)
-
-
-def _takes_pairs(record):
-    return bool(section(section(record.recipe, "data"), "columns").get("text_pair"))
-
-
 def _hub_task(record):
-    task = str(record.recipe.get("task", "")).replace("_", "-")
-    return task if task in HUB_TASKS else None
+    """The Hub's `pipeline_tag`, or None for a task that tfhf does not know."""
+    how = snippets.use(record)
+    return HUB_TASKS.get(how.pipeline, how.pipeline) if how.kind else None
 
 
 def _base_model(record):

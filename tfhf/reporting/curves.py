@@ -4,8 +4,10 @@ Each drawing function takes an empty figure, the record and a theme, and returns
 says what is to be seen; it returns None, and draws nothing, where the run has nothing to show.
 """
 
-from tfhf.reporting.findings import main_metric, metric_name
-from tfhf.reporting.record import SPLITS, number, section
+from tfhf.reporting.findings import main_metric
+from tfhf.reporting.metrics import metric
+from tfhf.reporting.record import SPLITS
+from tfhf.reporting.values import number, section
 
 FEW_EPOCHS = 12  # that each have room for a tick of their own
 
@@ -53,17 +55,19 @@ def draw_metric(figure, record, theme):
     points = _points([row | row["validation"] for row in record.epochs], name, across="epoch")
     if not points:
         return None
-    axes = figure.add_subplot(xlabel="epoch", ylabel=f"validation {metric_name(name)}")
+    said = metric(name)
+    axes = figure.add_subplot(xlabel="epoch", ylabel=f"validation {said.name}")
     axes.plot(*zip(*points, strict=True), color=theme.first, linewidth=2, marker="o")
     if len(points) <= FEW_EPOCHS:
         axes.set_xticks([epoch for epoch, _ in points])
-    choose = min if name == "loss" else max
+    choose = min if said.lower_is_better else max
     best = choose(points, key=lambda point: point[1])
     kept = next((point for point in points if point[0] == record.best_epoch), best)
     ring = {"marker": "o", "markersize": 12, "fillstyle": "none", "markeredgewidth": 2}
     axes.plot(*kept, color=theme.second, **ring)
     axes.margins(x=0.08, y=0.2)
-    return f"Best epoch, ringed: {kept[0]:g}, with {metric_name(name)} {kept[1]:.4f}."
+    direction = " Lower is better." if said.lower_is_better else ""
+    return f"Best epoch, ringed: {kept[0]:g}, with {said.name} {kept[1]:.4f}.{direction}"
 
 
 def draw_lengths(figure, record, theme):

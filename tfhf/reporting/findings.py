@@ -4,32 +4,22 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-from tfhf.reporting.record import SPLITS, number, section
+from tfhf.reporting.forms import badness
+from tfhf.reporting.record import SPLITS
+from tfhf.reporting.values import number, section
 
-HEADLINES = ("accuracy", "f1_macro", "pearson", "loss")
-BINS = 10  # of confidence, from 0 to 1
-
-# Name in metrics.json → what a person calls it, and the Hub's metric id (None: the Hub has none).
-METRICS = {
-    "loss": ("loss", None),
-    "accuracy": ("accuracy", "accuracy"),
-    "precision": ("precision", "precision"),
-    "precision_macro": ("precision (macro)", "precision"),
-    "precision_micro": ("precision (micro)", "precision"),
-    "recall": ("recall", "recall"),
-    "recall_macro": ("recall (macro)", "recall"),
-    "recall_micro": ("recall (micro)", "recall"),
-    "f1": ("F1", "f1"),
-    "f1_macro": ("F1 (macro)", "f1"),
-    "f1_micro": ("F1 (micro)", "f1"),
-    "f1_weighted": ("F1 (weighted)", "f1"),
-    "mcc": ("Matthews correlation", "matthews_correlation"),
-    "matthews_correlation": ("Matthews correlation", "matthews_correlation"),
-    "pearson": ("Pearson correlation", "pearsonr"),
-    "spearman": ("Spearman correlation", "spearmanr"),
-    "mse": ("mean squared error", "mse"),
-    "mae": ("mean absolute error", "mae"),
+# Metrics that may stand for a run, the best one first; those that few tasks have come early.
+HEADLINES = ("perplexity", "ndcg_at_10", "accuracy", "f1", "f1_macro", "pearson", "spearman")
+HEADLINES += ("rougeL", "bleu", "exact_match", "loss")
+# Metrics that are a share of the rows, by form: a share has an interval.
+SHARES_OF_ROWS = {
+    "single_label": "accuracy",
+    "choices": "accuracy",
+    "multi_label": "exact_match",
+    "answers": "exact_match",
+    "texts": "exact_match",
 }
+BINS = 10  # of confidence, from 0 to 1
 
 
 class Bin(NamedTuple):
@@ -49,11 +39,6 @@ class Pair(NamedTuple):
     share: float
 
 
-def metric_name(name):
-    """What a person calls a metric of `metrics.json`."""
-    return METRICS.get(name, (name.replace("_", " "), None))[0]
-
-
 def main_metric(record):
     """The name of the metric that stands for the run: the monitored one where it is known.
 
@@ -61,7 +46,9 @@ def main_metric(record):
         A name such as `"accuracy"`, or None where the run has no figures at all.
     """
     known = [row["validation"] for row in record.epochs] + list(record.metrics.values())
-    for name in (record.monitor, *HEADLINES):
+    # Where the loss chose the best epoch, another figure says more about the run.
+    first = [] if record.monitor == "loss" else [record.monitor]
+    for name in (*first, *HEADLINES):
         if any(number(figures.get(name)) is not None for figures in known):
             return name
     return None
@@ -84,15 +71,20 @@ def dataset_name(record):
 
 def class_names(record):
     """Every class of the run, in the order of `data.json` where that has one."""
+    figures = {}
+    for split in record.metrics.values():
+        figures.update(dict.fromkeys(section(split, "per_class")))
     names = {}
     for split in SPLITS:
         names.update(dict.fromkeys(section(record.split(split), "labels")))
-    for figures in record.metrics.values():
-        names.update(dict.fromkeys(section(figures, "per_class")))
-    for rows in record.predictions.values():
-        for row in rows:
-            for label in (row.expected, row.predicted):
-                names.update(dict.fromkeys(label if isinstance(label, tuple) else [label]))
+    if figures and not figures.keys() & names.keys():
+        names = {}  # the data count tags (B-PER), the figures are those of entities (PER)
+    names.update(figures)
+    if record.form in ("single_label", "multi_label"):
+        for rows in record.predictions.values():
+            for row in rows:
+                for label in (row.expected, row.predicted):
+                    names.update(dict.fromkeys(label if isinstance(label, tuple) else [label]))
     return [name for name in names if isinstance(name, str)]
 
 
@@ -113,6 +105,14 @@ def per_class(record):
         row = {"label": label, "train": number(trained.get(label))}
         rows.append(row | {key: number(figures.get(key)) for key in keys})
     return split, sorted(rows, key=lambda row: math.inf if row["f1"] is None else row["f1"])
+
+
+def counted(record):
+    """What the figures of a class count, in the plural: rows, entities or words."""
+    rows = record.predictions.get(final_split(record.predictions), [])
+    if record.form != "tags":
+        return "rows"
+    return "words" if rows and rows[0].facts["alone"] else "entities"
 
 
 def confusion(rows):
@@ -139,30 +139,46 @@ def confused_pairs(counts):
     return sorted(pairs, key=lambda pair: (-pair.rows, -pair.share, pair.expected, pair.predicted))
 
 
-def mistakes(rows, problem, limit=20):
-    """The rows the model got wrong while it was surest; for regression, the largest errors.
+def mistakes(rows, form, limit=20):
+    """The rows the model got most wrong, or got wrong while it was surest.
 
     Args:
         rows: predictions of one split.
-        problem: `"single_label"`, `"multi_label"` or `"regression"`.
+        form: their form, see `forms`.
         limit: how many to return.
 
     Returns:
-        The worst `limit` rows, and how many wrong rows there are in all (for regression, all rows).
+        The worst `limit` rows, and how many wrong rows there are in all; where no row is simply
+        right or wrong (numbers, blocks of text), how many have been compared.
     """
-    if problem == "regression":
-        wrong = [row for row in rows if row.predicted is not None]
-        wrong.sort(key=lambda row: -abs(row.predicted - row.expected))
+    if form == "similarity":
+        measures = [abs(gap) for gap in order_gaps(rows)]
     else:
-        several = problem == "multi_label"
-        same = (lambda a, b: set(a) == set(b)) if several else (lambda a, b: a == b)
-        wrong = [row for row in rows if not same(row.expected, row.predicted)]
-        wrong.sort(key=lambda row: -1 if row.confidence is None else row.confidence, reverse=True)
-    return wrong[:limit], len(wrong)
+        measures = [badness(row, form) for row in rows]
+    pairs = zip(measures, rows, strict=True)
+    wrong = [(measure, row) for measure, row in pairs if measure is not None]
+    wrong.sort(key=lambda pair: pair[0], reverse=True)
+    return [row for _, row in wrong[:limit]], len(wrong)
+
+
+def order_gaps(rows):
+    """How much further up a row stands by its prediction than by what was expected.
+
+    Returns:
+        A list of floats in [-1, 1]: differences of ranks as shares of all rows.
+    """
+    sides = []
+    for values in ([row.expected for row in rows], [row.predicted or 0 for row in rows]):
+        places = {}
+        for place, value in enumerate(sorted(values)):
+            places.setdefault(value, []).append(place)
+        sides.append([sum(places[value]) / len(places[value]) for value in values])
+    last = max(1, len(rows) - 1)
+    return [(after - before) / last for before, after in zip(*sides, strict=True)]
 
 
 def calibration(rows):
-    """Compares the confidence of single-label predictions with how often they are right.
+    """Compares the confidence in one class, or one choice, with how often they are right.
 
     Returns:
         A list of `Bin`, of those of `BINS` equal bins that hold rows, and the expected calibration
@@ -204,7 +220,21 @@ def majority(record, split):
         if number(rows) is not None
     }
     total = sum(counts.values())
-    if record.problem != "single_label" or not total:
+    if record.form != "single_label" or not total:
         return None
     label = max(counts, key=counts.get)
     return label, counts[label] / total
+
+
+def guessing(rows):
+    """What guessing among the choices of each row would score on average (0-1), or None."""
+    shares = [1 / len(row.facts["choices"]) for row in rows if row.facts.get("choices")]
+    return sum(shares) / len(shares) if shares else None
+
+
+def signatures(record):
+    """How figures were computed, where the run says so: `{metric: signature}`."""
+    found = {}
+    for figures in record.metrics.values():
+        found |= {name: str(value) for name, value in section(figures, "sacrebleu").items()}
+    return found

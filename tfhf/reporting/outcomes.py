@@ -1,4 +1,4 @@
-"""Plots of what a model answered: from its predictions and the figures of each class.
+"""Plots of classes and numbers: from the predictions and the figures of each class.
 
 Drawing functions as in `curves.py`.
 """
@@ -16,12 +16,13 @@ from tfhf.reporting.findings import (
 WHOLE_MATRIX = 20  # classes a confusion matrix shows at most
 DRAWN_MATRIX = 15  # classes of it that are drawn when there are more
 DRAWN_BARS = 40  # labels
+FEWEST_BARS = 3  # of fewer the table says it all
 DRAWN_POINTS = 3000
 
 
 def draw_confusion(figure, record, theme):
     split = final_split(record.predictions)
-    if record.problem != "single_label" or split is None:
+    if record.form != "single_label" or split is None:
         return None
     counts = confusion(record.predictions[split])
     names = class_names(record)
@@ -65,7 +66,7 @@ def _paint_matrix(figure, counts, shown, names, theme):
     axes = figure.add_subplot(xlabel="predicted class", ylabel="expected class")
     shade = LinearSegmentedColormap.from_list("shade", [theme.paper, theme.first])
     image = axes.imshow(shares, cmap=shade, vmin=0, vmax=1, aspect="auto" if many else "equal")
-    ticks = [_drawable(name, names) for name in shown]
+    ticks = [drawable(name, names) for name in shown]
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if many else {}
     axes.set_xticks(range(size), ticks, **turn)
     axes.set_yticks(range(size), ticks)
@@ -97,17 +98,15 @@ def _readable(fill, theme):
 
 
 def draw_label_f1(figure, record, theme):
-    if record.problem != "multi_label":
-        return None
     split, rows = per_class(record)
     rows = [row for row in rows if row["f1"] is not None]
-    if not rows:
+    if len(rows) < FEWEST_BARS:
         return None
     names, shown = class_names(record), rows[:DRAWN_BARS]
     figure.set_size_inches(5.4, 1.6 + 0.26 * len(shown))
     axes = figure.add_subplot(xlabel=f"F1 on the {split} split (0 to 1)")
     bars = axes.barh(range(len(shown)), [row["f1"] for row in shown], color=theme.first)
-    axes.set_yticks(range(len(shown)), [_drawable(row["label"], names) for row in shown])
+    axes.set_yticks(range(len(shown)), [drawable(row["label"], names) for row in shown])
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=10)
     axes.set_xlim(0, 1.08)
     axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -118,28 +117,33 @@ def draw_label_f1(figure, record, theme):
 
 def draw_scatter(figure, record, theme):
     split = final_split(record.predictions)
-    if record.problem != "regression" or split is None:
+    if record.form not in ("regression", "similarity") or split is None:
         return None
     rows = [row for row in record.predictions[split] if row.predicted is not None]
     if not rows:
         return None
     drawn = rows[:: -(-len(rows) // DRAWN_POINTS)]
     figure.set_size_inches(5.4, 4.6)
-    axes = figure.add_subplot(xlabel="expected value", ylabel="predicted value")
+    same = record.form == "regression"
+    label = "predicted value" if same else "cosine of the two texts"
+    axes = figure.add_subplot(xlabel="expected value", ylabel=label)
     expected, predicted = [row.expected for row in drawn], [row.predicted for row in drawn]
     axes.scatter(expected, predicted, s=16, alpha=0.45, linewidths=0, color=theme.first)
+    extent = f"{len(drawn):,} of {len(rows):,}" if len(drawn) < len(rows) else f"{len(rows):,}"
+    said = f"{extent} rows of the {split} split"
+    if not same:
+        return f"{said}. Spearman's correlation sees their order, whatever their scale."
     low, high = min(expected + predicted), max(expected + predicted)
     style = {"color": theme.second, "linestyle": "--", "label": "expected = predicted"}
     axes.plot([low, high], [low, high], **style)
     axes.legend(loc="upper left")
     error = sum(abs(row.predicted - row.expected) for row in rows) / len(rows)
-    extent = f"{len(drawn):,} of {len(rows):,}" if len(drawn) < len(rows) else f"{len(rows):,}"
-    return f"{extent} rows of the {split} split; mean absolute error {error:.3g}."
+    return f"{said}; mean absolute error {error:.3g}."
 
 
 def draw_calibration(figure, record, theme):
     split = final_split(record.predictions)
-    if record.problem != "single_label" or split is None:
+    if record.form not in ("single_label", "choices") or split is None:
         return None
     bins, error = calibration(record.predictions[split])
     if not bins:
@@ -164,7 +168,7 @@ def draw_calibration(figure, record, theme):
     )
 
 
-def _drawable(name, names):
+def drawable(name, names):
     """A class name as an axis can show it: short, or its number where the font lacks a letter."""
     from matplotlib import font_manager
 

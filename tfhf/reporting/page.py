@@ -3,27 +3,49 @@
 import base64
 import json
 import shlex
-from datetime import datetime
 from pathlib import Path
 
 from tfhf import storage
-from tfhf.reporting import plots
+from tfhf.reporting import examples, plots, snippets
 from tfhf.reporting.findings import (
+    SHARES_OF_ROWS,
     class_names,
     confused_pairs,
     confusion,
+    counted,
     dataset_name,
     final_split,
+    guessing,
     interval,
     main_metric,
     majority,
-    metric_name,
-    mistakes,
     per_class,
+    signatures,
 )
-from tfhf.reporting.record import SPLITS, number, read, section
+from tfhf.reporting.marks import breakable, labels
+from tfhf.reporting.metrics import metric, metric_name
+from tfhf.reporting.record import PROBLEMS, SPLITS, read
+from tfhf.reporting.values import number, section
+from tfhf.reporting.wording import (
+    date,
+    figure,
+    headline_figure,
+    model_name,
+    percent,
+    seconds,
+    short,
+)
 
 MOST_PAIRS = 15
+PARTS = ("curves", "errors", "classes", "data")  # of the page, with plots
+# What the figures count, where that is not plain.
+FIGURE_NOTES = {
+    "tags": "Precision, recall and F1 count whole entities where tags mark entities; accuracy "
+    "counts single tags.",
+    "answers": "Exact match and F1 ignore case, punctuation and the articles a, an, the.",
+    "blocks": "Perplexity and accuracy are means over tokens; a perplexity compares only with that "
+    "of another model with the same tokens.",
+}
 
 
 def write_report(run_folder):
@@ -41,15 +63,23 @@ def write_report(run_folder):
         UserError: if the folder holds no file of a run.
         StorageError: if the page or a plot cannot be written.
     """
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemLoader
 
     record = read(run_folder)
     drawn = plots.draw(record)
+    for name in plots.DRAWINGS.keys() - {plot.name for plot in drawn}:
+        (record.folder / "plots" / f"{name}.png").unlink(missing_ok=True)  # of an older report
     for plot in drawn:
         storage.write(record.folder / "plots" / f"{plot.name}.png", plot.light)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(breakable=_breakable, embed=_embed, figure=_figure, seconds=_seconds)
-    template = environment.from_string(Path(__file__).with_name("page.html").read_text("utf-8"))
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {"breakable": breakable, "embed": _embed, "labels": labels}
+    environment.filters.update(filters | {"figure": figure, "seconds": seconds})
+    template = environment.get_template("page.html")
     path = record.folder / "report.html"
     storage.write(path, template.render(_contents(record, drawn)))
     return path
@@ -57,29 +87,32 @@ def write_report(run_folder):
 
 def _contents(record, drawn):
     """The template's variables."""
-    problem = record.problem
     split = final_split(record.predictions)
     rows = record.predictions.get(split, [])
-    worst, wrong = mistakes(rows, problem) if problem else ([], 0)
-    pairs = confused_pairs(confusion(rows)) if problem == "single_label" else []
+    pairs = confused_pairs(confusion(rows)) if record.form == "single_label" else []
     class_split, classes = per_class(record)
     return {
         "record": record,
         "dataset": dataset_name(record),
-        "started": _date(record.environment.get("started")),
+        "started": date(record.environment.get("started")),
         "headline": _headline(record),
         "tiles": _tiles(record),
         "results": _results(record),
-        "plots": {plot.name: plot for plot in drawn},
-        "problem": problem,
+        "model": model_name(record.recipe.get("model")),
+        "signatures": signatures(record),
+        "figures_note": FIGURE_NOTES.get(record.form),
+        "plots": {part: [plot for plot in drawn if plot.part == part] for part in PARTS},
+        "form": record.form,
         "split": split,
         "rows": len(rows),
-        "mistakes": worst,
-        "wrong": wrong,
+        "examples": examples.table(record),
         "pairs": pairs[:MOST_PAIRS],
         "pairs_left": len(pairs[MOST_PAIRS:]),
         "class_split": class_split,
+        "counted": counted(record),
         "classes": classes,
+        # What answers with texts, spans or places in a list has no classes to speak of.
+        "has_classes": bool(classes) or record.form in (None, *PROBLEMS),
         "numbers": {name: place for place, name in enumerate(class_names(record))},
         "lengths": _lengths(record),
         "notes": [*record.data_notes, *record.notes],
@@ -87,6 +120,8 @@ def _contents(record, drawn):
         "environment": _environment(record),
         "versions": section(record.environment, "versions"),
         "run": shlex.quote(record.shown),
+        "predict": snippets.command(record),
+        "exported": (record.folder / "export").is_dir(),
     }
 
 
@@ -101,29 +136,38 @@ def _headline(record):
     rows = number(record.split(split).get("rows")) or len(record.predictions.get(split, []))
     if rows:
         against.append(f"on {rows:,.0f} rows")
-    if name == "accuracy" and rows and value is not None and 0 <= value <= 1:
+    if name == SHARES_OF_ROWS.get(record.form) and rows and value is not None and 0 <= value <= 1:
         low, high = interval(value, rows)
         against.append(f"95% interval {low:.3f} to {high:.3f}")
     guess = majority(record, split)
     if name == "accuracy" and guess:
         against.append(f"always answering “{guess[0]}” would score {guess[1]:.3f}")
-    return {"name": f"{split} {metric_name(name)}", "value": value, "against": against}
+    guess = guessing(record.predictions.get(split, []))
+    if name == "accuracy" and guess:
+        against.append(f"guessing would score {guess:.3f}")
+    known = metric(name)
+    if known.largest == 100:
+        against.append("on a scale from 0 to 100")
+    if known.lower_is_better:
+        against.append("lower is better")
+    shown = headline_figure(value, known.largest)
+    return {"name": f"{split} {known.name}", "value": shown, "against": against}
 
 
 def _tiles(record):
     """Facts of the run in a few words each, as (name, value); what is unknown is left out."""
     trained = number(record.split("train").get("rows"))
     parameters = number(record.data.get("parameters"))
-    seconds = number(record.environment.get("seconds"))
+    took = number(record.environment.get("seconds"))
     last = record.steps[-1] if record.steps else {}
     tiles = [
         ("training rows", f"{trained:,.0f}" if trained is not None else None),
-        ("parameters", _short(parameters)),
+        ("parameters", short(parameters)),
         ("steps", f"{last['step']:,.0f}" if last else None),
         ("best epoch", record.best_epoch),
-        ("whole run", _seconds(seconds) if seconds is not None else None),
-        ("tokens per second", _short(_mean(record.steps, "tokens_per_second"))),
-        ("real tokens", _percent(_mean(record.steps, "real_tokens"))),
+        ("whole run", seconds(took) if took is not None else None),
+        ("tokens per second", short(_mean(record.steps, "tokens_per_second"))),
+        ("real tokens", percent(_mean(record.steps, "real_tokens"))),
     ]
     return [(name, value) for name, value in tiles if value is not None]
 
@@ -186,58 +230,6 @@ def _mean(rows, key):
     values = [number(row.get(key)) for row in rows]
     values = [value for value in values if value is not None]
     return sum(values) / len(values) if values else None
-
-
-def _short(value):
-    """A large count in three digits: 22.7 M."""
-    if value is None:
-        return None
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
-        if value >= size:
-            scale = 1e3 if unit == " k" else size
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:,.0f}"
-
-
-def _percent(share):
-    return None if share is None else f"{share:.1%}"
-
-
-def _figure(value, digits=4):
-    """A number of a results table; a dash where there is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    value = number(value)
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _seconds(value):
-    """A duration as people say it: 0.42 s, 31 s, 7 min 12 s, 2 h 5 min."""
-    value = number(value)
-    if value is None:
-        return "–"
-    if value < 10:
-        return f"{value:.2g} s"
-    if round(value) < 60:
-        return f"{value:.0f} s"
-    minutes, seconds = divmod(round(value), 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if hours else f"{minutes} min {seconds} s"
-
-
-def _date(text):
-    """An ISO time as `2025-11-22 04:11 UTC`; the text itself where it is no such time."""
-    try:
-        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
-    except (TypeError, ValueError):
-        return text
-
-
-def _breakable(name):
-    """A class name that may wrap after its underscores."""
-    from markupsafe import Markup, escape
-
-    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def _embed(image):

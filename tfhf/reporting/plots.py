@@ -6,7 +6,7 @@ Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), told apart by al
 import io
 from typing import NamedTuple
 
-from tfhf.reporting import curves, outcomes
+from tfhf.reporting import choices, curves, extractive, outcomes, pictures, ranking, written
 
 PIXELS_PER_INCH = 160
 
@@ -27,8 +27,12 @@ DARK = Theme("#161b22", "#e6edf3", "#343b44", "#56b4e9", "#e69f00", "#2b5872")
 
 
 class Plot(NamedTuple):
-    """A drawn plot: file stem, title, what is to be seen, inches across, the PNG in both themes."""
+    """A drawn plot: file stem, title, what is to be seen, inches across, the PNG in both themes.
 
+    `part` is the part of the page it stands in.
+    """
+
+    part: str
     name: str
     title: str
     caption: str
@@ -47,12 +51,12 @@ def draw(record):
         A list of `Plot`.
     """
     plots = []
-    for name, (title, paint) in DRAWINGS.items():
+    for name, (part, title, paint) in DRAWINGS.items():
         light = _render(title, paint, record, LIGHT)
         if light:
             caption, width, image = light
             dark = _render(title, paint, record, DARK)[2]
-            plots.append(Plot(name, title, caption, width, image, dark))
+            plots.append(Plot(part, name, title, caption, width, image, dark))
     return plots
 
 
@@ -92,13 +96,24 @@ def _render(title, paint, record, theme):
         return caption, figure.get_figwidth(), image.getvalue()
 
 
+# File stem → part of the page, title, and the function that draws it.
 DRAWINGS = {
-    "loss": ("Loss", curves.draw_loss),
-    "metric": ("Validation metric", curves.draw_metric),
-    "learning_rate": ("Learning rate", curves.draw_learning_rate),
-    "confusion": ("Confusion matrix", outcomes.draw_confusion),
-    "label_f1": ("F1 of each label", outcomes.draw_label_f1),
-    "scatter": ("Expected and predicted", outcomes.draw_scatter),
-    "calibration": ("Calibration", outcomes.draw_calibration),
-    "lengths": ("Token lengths", curves.draw_lengths),
+    "loss": ("curves", "Loss", curves.draw_loss),
+    "metric": ("curves", "Validation metric", curves.draw_metric),
+    "learning_rate": ("curves", "Learning rate", curves.draw_learning_rate),
+    "confusion": ("errors", "Confusion matrix", outcomes.draw_confusion),
+    "scatter": ("errors", "Expected and predicted", outcomes.draw_scatter),
+    "calibration": ("errors", "Calibration", outcomes.draw_calibration),
+    "surest_mistakes": ("errors", "Surest mistakes", pictures.draw_surest_mistakes),
+    "positions": ("errors", "Positions of the choices", choices.draw_positions),
+    "choice_counts": ("errors", "Accuracy by number of choices", choices.draw_counts),
+    "answerable": ("errors", "With and without an answer", extractive.draw_answerable),
+    "answer_f1": ("errors", "F1 of each answer", extractive.draw_answer_f1),
+    "answer_chrf": ("errors", "chrF of each answer", written.draw_chrf),
+    "answer_lengths": ("errors", "Lengths of the answers", written.draw_lengths),
+    "block_loss": ("errors", "Loss of each passage", written.draw_block_loss),
+    "recall": ("errors", "Share found", ranking.draw_recall),
+    "ranks": ("errors", "Ranks", ranking.draw_ranks),
+    "label_f1": ("classes", "F1 of each label", outcomes.draw_label_f1),
+    "lengths": ("data", "Token lengths", curves.draw_lengths),
 }

@@ -5,31 +5,18 @@ cannot be read is an empty value and a line in `Record.notes`.
 """
 
 import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfhf.errors import UserError
+from tfhf.reporting import forms
+from tfhf.reporting.values import number, section
 
 SPLITS = ("train", "validation", "test")
-RESULT_KEYS = ("expected", "label", "score", "probabilities")
-LONGEST_TEXT = 600  # characters of an example that a report keeps
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One predicted example.
-
-    `expected` and `predicted` are a label, a tuple of labels (multi-label) or a float
-    (regression). `confidence` is the probability of the predicted label; for several labels, that
-    of the worst wrong decision, which `worst` names.
-    """
-
-    inputs: dict
-    expected: object
-    predicted: object
-    confidence: float | None
-    worst: str = ""
+# Metrics of numbers: how their order fits, and how far they are off.
+CORRELATIONS = {"pearson", "spearman"}
+ERRORS = {"mse", "mae"}
+PROBLEMS = ("single_label", "multi_label", "regression")
 
 
 @dataclass(frozen=True)
@@ -37,7 +24,8 @@ class Record:
     """The files of one run folder as plain values.
 
     `steps` and `epochs` are the two kinds of rows of `log.jsonl`: those with a loss and those with
-    validation figures. `metrics` and `predictions` are by split. `config` is `model/config.json`.
+    validation figures. `metrics` is by split; so is `predictions`, of which only the split that
+    counts is read, test before validation. `config` is `model/config.json`.
     """
 
     folder: Path
@@ -51,6 +39,7 @@ class Record:
     best_epoch: int | None = None
     data: dict = field(default_factory=dict)
     predictions: dict = field(default_factory=dict)
+    predicted_form: str | None = None
     config: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
 
@@ -77,33 +66,17 @@ class Record:
         return bool(self.metrics)
 
     @property
-    def problem(self):
-        """`single_label`, `multi_label`, `regression`, or None if nothing in the folder tells."""
+    def form(self):
+        """The form of the predictions, see `forms`, or None if nothing in the folder tells."""
         asked = section(self.recipe, "options").get("problem")
-        if asked in ("single_label", "multi_label", "regression"):
-            return asked
-        first = next((rows[0] for rows in self.predictions.values() if rows), None)
-        if first is None:
-            return None
-        kinds = {tuple: "multi_label", float: "regression", str: "single_label"}
-        return kinds.get(type(first.expected))
+        form = self.predicted_form or (asked if asked in PROBLEMS else None)
+        figures = {name for split in self.metrics.values() for name in split}
+        scored = CORRELATIONS & figures and not ERRORS & figures
+        return "similarity" if form == "regression" and scored else form
 
     def split(self, name):
         """What `data.json` says about one split, or an empty dict."""
         return section(section(self.data, "splits"), name)
-
-
-def section(values, key):
-    """A nested dict of a file, or an empty one where the file has something else."""
-    found = values.get(key) if isinstance(values, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def number(value):
-    """A finite float, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
 
 
 def read(run_folder):
@@ -129,10 +102,7 @@ def read(run_folder):
     log = _read_rows(folder / "log.jsonl", notes)
     metrics = _read_json(folder / "metrics.json", notes)
     recipe_text, recipe = _read_recipe(folder / "recipe.yaml", notes)
-    predictions = {}
-    for split in ("validation", "test"):
-        rows = _read_rows(folder / "predictions" / f"{split}.jsonl", notes)
-        predictions[split] = [_row(row) for row in rows if row.get("expected") is not None]
+    form, predictions = _read_predictions(folder / "predictions", notes)
     return Record(
         folder=folder,
         recipe=recipe,
@@ -144,10 +114,20 @@ def read(run_folder):
         monitor=metrics.get("monitor"),
         best_epoch=metrics.get("best_epoch"),
         data=_read_json(folder / "data.json", notes),
-        predictions={split: rows for split, rows in predictions.items() if rows},
+        predictions=predictions,
+        predicted_form=form,
         config=_read_json(folder / "model" / "config.json", notes),
         notes=notes,
     )
+
+
+def _read_predictions(folder, notes):
+    """The form of the predictions and `{split: rows}` of the split that counts."""
+    for split in ("test", "validation"):
+        form, rows = forms.read(_read_rows(folder / f"{split}.jsonl", notes))
+        if rows:
+            return form, {split: rows}
+    return None, {}
 
 
 def _read_recipe(path, notes):
@@ -193,31 +173,3 @@ def _read_rows(path, notes):
     if unreadable:
         notes.append(f"{path.name}: {unreadable} unreadable line(s) left out")
     return rows
-
-
-def _row(row):
-    """Keeps of one predictions row what a report shows; probabilities of all classes are many."""
-    inputs = {
-        role: text[:LONGEST_TEXT] + "…" if len(text) > LONGEST_TEXT else text
-        for role, text in row.items()
-        if role not in RESULT_KEYS and isinstance(text, str)
-    }
-    expected, predicted = row["expected"], row.get("label")
-    probabilities = section(row, "probabilities")
-    if isinstance(expected, list):
-        predicted = predicted if isinstance(predicted, list) else []
-        expected, predicted = tuple(map(str, expected)), tuple(map(str, predicted))
-        wrong = {
-            label: number(p) if label in predicted else 1 - number(p)
-            for label, p in probabilities.items()
-            if (label in expected) != (label in predicted) and number(p) is not None
-        }
-        worst = max(wrong, key=wrong.get, default="")
-        return Row(inputs, expected, predicted, wrong.get(worst), worst)
-    if number(expected) is not None and not isinstance(predicted, str):
-        value = number(predicted) if predicted is not None else number(row.get("score"))
-        return Row(inputs, float(expected), value, None)
-    confidence = number(row.get("score"))
-    if confidence is None:
-        confidence = number(probabilities.get(predicted))
-    return Row(inputs, str(expected), str(predicted), confidence)
