@@ -73,6 +73,8 @@ def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
     """
     kind = tasks.by_pipeline(task)
     options = kind.named(task) | options
+    if model is None and kind.default_model is None:
+        raise UserError(f"pipeline {task!r} has no usual checkpoint; name a model")
     if model is None:
         model, revision = kind.default_model
     return Pipeline(load(model, kind, revision, options), batch_size, shown=True)
@@ -251,7 +253,12 @@ def _named(texts, task):
 
 
 def _as_lines(rows):
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(json.dumps(row, ensure_ascii=False, default=_named_image) + "\n" for row in rows)
+
+
+def _named_image(value):
+    """An image in a row of JSON: the name of its file."""
+    return getattr(value, "filename", None) or "<image>"
 
 
 def _as_csv(rows):

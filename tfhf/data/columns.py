@@ -63,7 +63,8 @@ class Text(Kind):
 class Texts(Kind):
     """A list of texts per row: choices, reference answers, negatives.
 
-    Where `data.columns` names several columns, the first one that a split has is meant.
+    Where `data.columns` names several columns, a row's texts are those of all that the split has,
+    in their order: one of each column of texts, all of a column of lists, none of an empty cell.
 
     Args:
         optional: the column may be absent.
@@ -76,7 +77,8 @@ class Texts(Kind):
     single: bool = False
 
     nested = True
-    allowed = "a column name or a list of them, of which the first that is there counts"
+    joins = True
+    allowed = "a column name or a list of them"
     called = "a list of texts"
 
     @property
@@ -89,7 +91,8 @@ class Texts(Kind):
     def pick(self, given, found):
         if isinstance(given, str):
             return given
-        return next((one for one in given if one in found), given)
+        there = [one for one in given if one in found] or given
+        return there[0] if len(there) == 1 else there
 
     def from_text(self, text):
         import json

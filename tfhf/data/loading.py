@@ -83,6 +83,7 @@ def load(
         for split in SPLITS
         if split in tables
     }
+    _check_listed(splits, kinds, columns or {})
     _check_same_roles(splits)
     learned, more = _decide(splits["train"], kinds, labels)
     notes += more
@@ -161,6 +162,17 @@ def _check_used(unused, local):
         if value is not None:
             wanted = "data sets of the Hub, and these are files" if local else "files of your own"
             raise UserError(f"data.{key}: is for {wanted}; leave it out; received {value!r}")
+
+
+def _check_listed(splits, kinds, columns):
+    """Refuses a column that is named beside others and is nowhere: its texts would be missed."""
+    tables = [table for rows in splits.values() for table in rows.tables]
+    there = {name for table in tables for name in [*table.dataset.column_names, *table.inner]}
+    for role, listed in columns.items():
+        for name in listed if kinds[role].joins and isinstance(listed, list) else []:
+            if name not in there:
+                hint = did_you_mean(name, there)
+                raise UserError(f"data.columns.{role}: no split has a column {name!r}{hint}")
 
 
 def _check_same_roles(splits):

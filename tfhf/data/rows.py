@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tfhf.data.cells import is_text, nested
+from tfhf.data.cells import TEXTS, is_text, nested
 from tfhf.data.matching import match_columns, named
 from tfhf.errors import UserError
 
@@ -70,9 +70,28 @@ class Rows:
                 )
         self._ends = list(accumulate(len(table.dataset) for table in tables))
         self._nested = {}  # (table, column) → the lists or objects that its texts stand for
+        for role, column in list(self.matched.items()):
+            if kinds[role].joins and isinstance(column, list):
+                self._join(role, column)
         for role, column in named(self.matched):
             for number, table in enumerate(tables):
-                self._unfold(number, table, role, column, kinds[role])
+                if (number, column) not in self._nested:
+                    self._unfold(number, table, role, column, kinds[role])
+
+    def _join(self, role, columns):
+        """Puts the texts of several columns into one column of lists."""
+        joined = self.matched[role] = " + ".join(columns)
+        for number, table in enumerate(self.tables):
+            for column in columns:
+                found = type_name(table.column(column).type)
+                if column in table.mixed or found not in ("text", "list of text", "nothing"):
+                    raise UserError(
+                        f"data.columns.{role}: column {column!r} of {table.name} has type "
+                        f"{table.mixed.get(column, found)}, not text or list of text"
+                    )
+            values = zip(*(table.column(column).to_pylist() for column in columns), strict=True)
+            lists = [[text for value in row for text in _texts(value)] for row in values]
+            self._nested[number, joined] = pa.chunked_array([pa.array(lists, TEXTS)])
 
     def _unfold(self, number, table, role, column, kind):
         if column in table.mixed and not kind.mixes:
@@ -144,6 +163,13 @@ class Rows:
                     as_dataset(role, [chunk.cast(kind) for chunk in array.chunks], feature)
                 )
         return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+
+
+def _texts(value):
+    """What a cell adds to a list of texts."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
 
 
 def arrow_type(feature):

@@ -112,5 +112,12 @@ def better(name, value, best):
         return False
     if best is None or np.isnan(best):
         return True
-    downwards = name in ("loss", "mse", "mae", "perplexity", "character_error_rate")
+    downwards = name in (
+        "loss",
+        "mse",
+        "mae",
+        "perplexity",
+        "character_error_rate",
+        "nats_per_character",
+    )
     return value < best if downwards else value > best

@@ -215,7 +215,7 @@ class Text2Text(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        from tfhf.learning.decoding.calls import run
+        from tfhf.learning.tracing import run
 
         if "decoder_input_ids" not in inputs:
             return {}  # a prediction: `outputs` reads and writes

@@ -155,8 +155,10 @@ class TextClassification(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        logits = backbone(self.fed(inputs), training=training).logits
-        return {"logits": tf.cast(logits, tf.float32)}
+        from tfhf.learning.tracing import run
+
+        found = run(backbone, self.fed(inputs) | {"training": training})
+        return {"logits": tf.cast(found.logits, tf.float32)}
 
     def loss(self, targets, outputs):
         import tensorflow as tf

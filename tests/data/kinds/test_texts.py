@@ -100,8 +100,26 @@ def test_none_of_the_named_columns(fails):
         "found columns ['choices']; set data.columns"
     )
     assert fails({"text": Texts()}, rows(["a"]), columns={"text": []}) == (
-        "data.columns.text: expected a column name or a list of them, of which the first that is "
-        "there counts, received []"
+        "data.columns.text: expected a column name or a list of them, received []"
+    )
+
+
+def test_several_columns_hold_the_texts_together(loaded, fails):
+    columns = {"choices": ["first", "others"]}
+    found = loaded(
+        {"choices": Texts(least=2)},
+        [{"first": "a", "others": ["b", "c"]}, {"first": None, "others": ["d", "e"]}],
+        columns=columns,
+    )
+    assert found.splits["train"]["choices"][:] == [["a", "b", "c"], ["d", "e"]]
+    given = [{"first": "a", "others": 3}]
+    assert fails({"choices": Texts()}, given, columns=columns) == (
+        "data.columns.choices: column 'others' of a.jsonl has type number, not text or list of text"
+    )
+    given = [{"first": "a", "others": "b"}]
+    columns = {"choices": ["first", "other"]}
+    assert fails({"choices": Texts()}, given, columns=columns) == (
+        "data.columns.choices: no split has a column 'other'; did you mean 'others'?"
     )
 
 

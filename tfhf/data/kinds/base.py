@@ -21,6 +21,9 @@ class Kind:
     nested = False
     """A row holds a list or an object, which CSV can only hold as JSON text."""
 
+    joins = False
+    """Several columns together hold what a row needs."""
+
     mixes = False
     """A JSON file may hold a text in one row and a list of texts in another."""
 

@@ -11,5 +11,4 @@ gives the tokens that transformers' PyTorch `generate` gives: greedy, sampled, o
 - `rules`: which tokens may come next
 - `loop`, `beams`: greedy and sampled decoding; beam search
 - `stops`: strings that end a text
-- `calls`: running models whose classes branch on lengths in Python
 """

@@ -9,8 +9,6 @@ UNCACHED = {"mistral", "openai-gpt", "xglm"}
 ENCODER_DECODERS = {
     "bart", "blenderbot", "blenderbot-small", "marian", "mbart", "mt5", "pegasus", "t5",
 }  # fmt: skip
-# Families whose decoder asks in Python whether it reads more than one token.
-BRANCHING = {"bart", "blenderbot", "blenderbot-small", "marian", "mbart", "opt", "pegasus"}
 # The family that takes no positions: it counts them from the mask.
 COUNTING = {"opt"}
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfhf.errors import UserError
 from tfhf.learning.decoding import families
-from tfhf.learning.decoding.calls import run
+from tfhf.learning.tracing import run
 
 
 def stepper(backbone, inputs, settings):
