@@ -1,0 +1,200 @@
+"""Which of several texts goes best with a premise; any number of choices, row by row."""
+
+from itertools import chain
+from typing import Annotated
+
+from annotated_types import Ge
+
+from tfhf.data.columns import Choice, Text, Texts
+from tfhf.errors import UserError
+from tfhf.tasks.base import Task
+
+
+class MultipleChoice(Task):
+    """Causes and effects, endings of a story, answers to a question about a text.
+
+    The model reads the premise as its first text, and the question with one choice as its second;
+    it gives each choice a score, and the softmax over a row's choices tells which one fits.
+
+    Args:
+        processor: a fast tokenizer of transformers; None where results are only decoded.
+        features: `datasets.Features` with `premise`, perhaps `question`, `choices` and `label`.
+        max_length: longest premise with question and choice in tokens, special tokens included;
+            longer ones are cut, the longer of the two texts first.
+
+    Raises:
+        UserError: if `max_length` is more than the model can read.
+
+    Source: Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training",
+        section 3.3, as BERT's and transformers' multiple choice heads do it.
+    """
+
+    auto_class = "TFAutoModelForMultipleChoice"
+    architectures = ("ForMultipleChoice",)
+    pipelines = ("multiple-choice",)
+    monitor = "accuracy"
+
+    @classmethod
+    def columns(cls, **_):
+        return {
+            "premise": Text(),
+            "question": Text(optional=True),
+            "choices": Texts(least=2),
+            "label": Choice(of="choices"),
+        }
+
+    def __init__(self, processor, features, *, max_length: Annotated[int, Ge(8)] = 128):
+        super().__init__(processor, features, max_length=max_length)
+        if processor is not None and max_length > processor.model_max_length:
+            raise UserError(
+                f"options.max_length: the model reads at most {processor.model_max_length} tokens; "
+                f"received {max_length}"
+            )
+
+    @classmethod
+    def features_of(cls, config):
+        return cls.features_for(None, cls.saved(config).get("roles", ["premise", "choices"]))
+
+    @classmethod
+    def features_for(cls, labels, roles, problem=None):
+        from datasets import Features
+
+        kinds = cls.columns()
+        return Features({role: kinds[role].feature() for role in [*roles, "label"]})
+
+    def model_config(self):
+        return super().model_config() | {"pad_token_id": self.processor.pad_token_id}
+
+    def settings(self):
+        return super().settings() | {"roles": [role for role in self.features if role != "label"]}
+
+    @property
+    def inputs(self):
+        return {role: kind for role, kind in self.columns().items() if role != "label"}
+
+    # === Data ===
+
+    def encode(self, rows):
+        counts = [len(choices) for choices in rows["choices"]]
+        premises, choices = self._pairs(rows)
+        encoded = self.processor(
+            premises,
+            choices,
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+        )
+        lengths = [len(ids) for ids in encoded["input_ids"]]
+        full = self._full_lengths(encoded, premises, choices)
+        # One feature per row: the choices end to end, and where to cut them apart again.
+        columns = {
+            name: [list(chain(*parts)) for parts in _cut(encoded[name], counts)]
+            for name in self._tokens
+        }
+        columns["choice_length"] = _cut(lengths, counts)
+        # Choices are padded to the longest of the batch, so rows are sorted by their longest.
+        columns["length"] = [max(lengths) for lengths in columns["choice_length"]]
+        columns["full_length"] = [max(lengths) for lengths in _cut(full, counts)]
+        if "label" in rows:
+            columns["label"] = rows["label"]
+        return columns
+
+    def _pairs(self, rows):
+        """First and second text of every choice of every row."""
+        questions = rows.get("question") or [None] * len(rows["premise"])
+        premises, choices = [], []
+        for premise, question, texts in zip(
+            rows["premise"], questions, rows["choices"], strict=True
+        ):
+            premises += [premise] * len(texts)
+            choices += [f"{question} {text}" if question else text for text in texts]
+        return premises, choices
+
+    def _full_lengths(self, encoded, premises, choices):
+        """Tokens per choice before truncation; only those that were cut are tokenized once more."""
+        lengths = [len(ids) for ids in encoded["input_ids"]]
+        for index, encoding in enumerate(encoded.encodings):
+            if encoding.overflowing:
+                whole = self.processor(premises[index], choices[index], verbose=False)
+                lengths[index] = len(whole["input_ids"])
+        return lengths
+
+    @property
+    def _tokens(self):
+        """Columns of tokens → what fills them up."""
+        values = {"input_ids": self.processor.pad_token_id}
+        if "token_type_ids" in self.processor.model_input_names:
+            values["token_type_ids"] = self.processor.pad_token_type_id
+        return values
+
+    @property
+    def padding(self):
+        return self._tokens | {"choice_length": 0}
+
+    # === In the graph ===
+
+    def forward(self, backbone, inputs, training):
+        import tensorflow as tf
+
+        from tfhf.learning.choices import fold, unfold
+
+        inputs = self.fed(inputs)
+        lengths = inputs.pop("choice_length")
+        fills = self._tokens | {"attention_mask": 0}
+        # To transformers the batch is one row that has all the choices.
+        folded = {name: fold(inputs[name], lengths, fill)[None] for name, fill in fills.items()}
+        scores = backbone(folded, training=training).logits
+        return {"logits": unfold(tf.cast(scores[0], tf.float32), lengths)}
+
+    def loss(self, targets, outputs):
+        import tensorflow as tf
+
+        right = tf.cast(targets, tf.int32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(right, outputs["logits"])
+        return losses, tf.ones_like(losses)
+
+    def outputs(self, outputs, inputs, backbone):
+        import tensorflow as tf
+
+        probabilities = tf.nn.softmax(outputs["logits"])
+        return {
+            "choice": tf.argmax(probabilities, -1, tf.int32),
+            "score": tf.reduce_max(probabilities, -1),
+            "probabilities": probabilities,
+        }
+
+    # === After the graph ===
+
+    def decode(self, results, index, row):
+        choice = int(results["choice"][index])
+        # A row with fewer choices than others has more probabilities, all 0, than choices.
+        probabilities = results["probabilities"][index][: len(row["choices"])]
+        return {
+            "choice": choice,
+            "label": row["choices"][choice],
+            "score": float(results["score"][index]),
+            "probabilities": probabilities.tolist(),
+        }
+
+    def line(self, row, answer):
+        return f"{answer['score']:.3f}  {row['premise']}  →  {answer['label']}"
+
+    def expected(self, rows):
+        return [
+            choices[label] for choices, label in zip(rows["choices"], rows["label"], strict=True)
+        ]
+
+    @property
+    def metric_names(self):
+        return ("accuracy",)
+
+    def score(self, rows, results):
+        from tfhf.learning.choice_metrics import Choices
+
+        return Choices().compute(references=rows["label"][:], predictions=results["choice"])
+
+
+def _cut(values, counts):
+    """A list cut into parts of the given lengths."""
+    remaining = iter(values)
+    return [[next(remaining) for _ in range(count)] for count in counts]
