@@ -1,0 +1,293 @@
+"""Classes that a model was never trained on, named when it is asked."""
+
+import copy
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from tfhf.data.columns import Label, Text
+from tfhf.errors import UserError
+from tfhf.tasks.base import Task
+from tfhf.tasks.embedding import Embedding
+from tfhf.tasks.text_classification import TextClassification
+
+Method = Literal["entailment", "embedding"]
+TEMPLATES = {"entailment": "This example is {}.", "embedding": "This text is about {}."}
+
+
+class ZeroShotClassification(TextClassification):
+    """Which of some labels fits a text, told by what the labels mean.
+
+    By entailment, a model that was trained on pairs of texts says whether the text entails a
+    hypothesis such as "This example is sport."; any model with a class `entailment` will do, and
+    training is that of text_classification on pairs. By embedding, a sentence embedding model tells
+    how near the text is to each label; such a model is not trained here.
+
+    Args:
+        processor: a fast tokenizer of transformers.
+        features: `datasets.Features` with `text`, `text_pair` and `label`, a `ClassLabel` one of
+            whose names begins with "entail" (in whatever case).
+        max_length: longest input in tokens, special tokens included; longer texts are cut, labels
+            never.
+        candidate_labels: the labels to choose from, a list or one string with commas between them;
+            a call of the pipeline may name others.
+        hypothesis_template: what is made of a label, with `{}` where it goes; by default
+            "This example is {}." by entailment, as in transformers, and "This text is about {}."
+            by embedding, where it did better.
+        multi_label: whether several labels may fit; each then has a score of its own in [0, 1].
+            Otherwise the scores add up to 1.
+        method: `entailment` or `embedding`; where it is None, what the model was trained for.
+        temperature: divides the cosines before the softmax, by embedding; above 0. The default is
+            the inverse of the scale 20 with which sentence embedding models are usually trained.
+
+    Raises:
+        UserError: if no class means entailment, or an option is out of range.
+
+    Source: Yin et al. 2019, "Benchmarking Zero-shot Text Classification", for entailment; Reimers
+        and Gurevych 2019, "Sentence-BERT", for embeddings.
+    """
+
+    architectures = ()
+    pipelines = ("zero-shot-classification",)
+    default_model = ("facebook/bart-large-mnli", "d7645e1")
+    shown = ()
+    monitor = "accuracy"
+    serving_roles = Task.serving_roles
+
+    @classmethod
+    def columns(cls, **_):
+        return {"text": Text(), "text_pair": Text(), "label": Label("single_label")}
+
+    def __init__(
+        self,
+        processor,
+        features,
+        *,
+        max_length: Annotated[int, Ge(8)] = 128,
+        candidate_labels: list[str] | str | None = None,
+        hypothesis_template: str | None = None,
+        multi_label: bool = False,
+        method: Method | None = None,
+        temperature: Annotated[float, Gt(0)] = 0.05,
+    ):
+        super().__init__(processor, features, max_length=max_length)
+        self.method = method or "entailment"
+        self.auto_class = AUTO_CLASSES[self.method]
+        self.candidate_labels = _parsed(candidate_labels)
+        self.hypothesis_template = _checked(hypothesis_template or TEMPLATES[self.method])
+        self.multi_label = multi_label
+        self.temperature = temperature
+        if self.method == "entailment":
+            self.entailment = _entailment(self.labels or [])
+        else:
+            towers = Embedding.features_for(None, ["anchor", "positive"])
+            self.embedder = Embedding(processor, towers, max_length=max_length)
+
+    @classmethod
+    def load_processor(cls, source):
+        return Embedding.load_processor(source)  # it knows, too, how vectors of tokens become one
+
+    @classmethod
+    def from_config(cls, processor, config, **options):
+        known = cls.known_options(processor, config, options)
+        if known.get("method") is None:
+            known["method"] = _method_of(config)
+        return cls(processor, cls.features_of(config), **known)
+
+    def model_config(self):
+        if self.method == "embedding":
+            return Task.model_config(self)
+        return super().model_config()
+
+    def settings(self):
+        return {name: getattr(self, name) for name in self.options()}
+
+    @property
+    def inputs(self):
+        return {"text": Text()}
+
+    def configured(self, **choices):
+        """Takes other labels for one call.
+
+        Args:
+            **choices: `candidate_labels`, `hypothesis_template`, `multi_label` and `temperature`,
+                as for the task itself.
+        """
+        task = copy.copy(self)
+        if "candidate_labels" in choices:
+            task.candidate_labels = _parsed(choices.pop("candidate_labels"))
+        if "hypothesis_template" in choices:
+            task.hypothesis_template = _checked(choices.pop("hypothesis_template"))
+        for name in ("multi_label", "temperature"):
+            setattr(task, name, choices.pop(name, getattr(task, name)))
+        return task, choices
+
+    # === Data ===
+
+    def encode(self, rows):
+        if "text_pair" in rows:  # pairs to learn from; to be asked about labels, a row has no pair
+            self._check_trainable()
+            return super().encode(rows)
+        if not self.candidate_labels:
+            raise UserError(
+                "candidate_labels: name the labels to choose from, such as [sport, politics]"
+            )
+        hypotheses = [self.hypothesis_template.replace("{}", one) for one in self.candidate_labels]
+        encode = self._encode_pairs if self.method == "entailment" else self._encode_apart
+        return encode(rows["text"], hypotheses)
+
+    def _check_trainable(self):
+        if self.method == "embedding":
+            raise UserError(
+                "options.method: embedding learns nothing from pairs with classes; train with "
+                "task: embedding, and name the model here afterwards"
+            )
+
+    def _encode_pairs(self, texts, hypotheses):
+        """A feature for each text with each hypothesis."""
+        self._check_lengths(hypotheses, 1)
+        columns = self._encoded(
+            [text for text in texts for _ in hypotheses], hypotheses * len(texts)
+        )
+        rows = [row for row in range(len(texts)) for _ in hypotheses]
+        return columns | {"row": rows}
+
+    def _encode_apart(self, texts, hypotheses):
+        """A feature for each hypothesis, then one for each text; `candidate` tells which is which.
+
+        The hypotheses belong to no row of their own, so they are counted to the first.
+        """
+        self._check_lengths(hypotheses, 0)
+        columns = self._encoded(hypotheses + texts)
+        candidates = [*range(len(hypotheses)), *[-1] * len(texts)]
+        rows = [0] * len(hypotheses) + list(range(len(texts)))
+        return columns | {"candidate": candidates, "row": rows}
+
+    def _encoded(self, texts, pairs=None):
+        encoded = self.processor(
+            texts,
+            pairs,
+            truncation="only_first",
+            max_length=self.max_length,
+            return_attention_mask=False,
+        )
+        return {name: encoded[name] for name in self.padding}
+
+    def _check_lengths(self, hypotheses, least):
+        """Refuses labels that leave no room for `least` tokens of text."""
+        special = self.processor.num_special_tokens_to_add(pair=self.method == "entailment")
+        tokens = self.processor(hypotheses, add_special_tokens=False)["input_ids"]
+        for label, ids in zip(self.candidate_labels, tokens, strict=True):
+            if len(ids) + special + least > self.max_length:
+                raise UserError(
+                    f"candidate_labels: {label[:60]!r} in its template has {len(ids)} tokens, too "
+                    f"many for max_length {self.max_length}; shorten it"
+                )
+
+    # === In the graph ===
+
+    def fed(self, inputs):
+        return {name: value for name, value in super().fed(inputs).items() if name != "candidate"}
+
+    def forward(self, backbone, inputs, training):
+        import tensorflow as tf
+
+        if self.method == "embedding":
+            vectors = self.embedder.forward(backbone, self.fed(inputs), training)["embedding"]
+            return {"embedding": tf.math.l2_normalize(vectors, -1)}
+        return super().forward(backbone, inputs, training)
+
+    def measured(self, outputs, inputs, targets, backbone):
+        return super().outputs(outputs, inputs, backbone)
+
+    def outputs(self, outputs, inputs, backbone):
+        import tensorflow as tf
+
+        if self.method == "embedding":
+            return {"embedding": outputs["embedding"], "candidate": inputs["candidate"]}
+        classes = [_contradiction(self.labels), self.entailment]
+        return {"evidence": tf.gather(outputs["logits"], classes, axis=-1)}
+
+    # === After the graph ===
+
+    def gather(self, results, rows):
+        from tfhf.learning import label_scores
+
+        if "evidence" in results:
+            evidence = results["evidence"].reshape(-1, len(self.candidate_labels), 2)
+            return {"scores": label_scores.entailed(evidence, self.multi_label)}
+        if "embedding" in results:
+            hypotheses = results["candidate"] >= 0
+            labels = results["embedding"][hypotheses][: len(self.candidate_labels)]
+            cosines = results["embedding"][~hypotheses] @ labels.T
+            scores = label_scores.nearness(cosines, self.multi_label, self.temperature)
+            return {"scores": scores}
+        return results  # of pairs
+
+    def decode(self, results, index, row):
+        if "scores" not in results:
+            return super().decode(results, index, row)
+        scores = results["scores"][index]
+        order = scores.argsort()[::-1]
+        return {
+            "labels": [self.candidate_labels[i] for i in order],
+            "scores": [float(scores[i]) for i in order],
+        }
+
+    def present(self, results, index, row):
+        return {"sequence": row["text"]} | self.decode(results, index, row)
+
+    def arrange(self, answers):
+        return answers
+
+    def line(self, row, answer):
+        return f"{answer['labels'][0]:<24} {answer['scores'][0]:.3f}  {row['text']}"
+
+
+AUTO_CLASSES = {"entailment": TextClassification.auto_class, "embedding": "TFAutoModel"}
+
+
+def _parsed(labels):
+    """Candidate labels as a list; a string has commas between them."""
+    if labels is None:
+        return None
+    if isinstance(labels, str):
+        labels = [label.strip() for label in labels.split(",")]
+        labels = [label for label in labels if label]
+    if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+        raise UserError(f"candidate_labels: expected one or more texts, received {labels!r}")
+    return list(labels)
+
+
+def _checked(template):
+    if not isinstance(template, str) or "{}" not in template:
+        raise UserError(
+            f"hypothesis_template: must hold {{}} where the label goes; received {template!r}"
+        )
+    return template
+
+
+def _entailment(labels):
+    """The number of the class that means entailment."""
+    for number, label in enumerate(labels):
+        if label.lower().startswith("entail"):
+            return number
+    raise UserError(
+        "options.method: entailment needs a model, or data, with a class whose name begins with "
+        f"'entail'; the classes are {', '.join(labels) or 'none'}"
+    )
+
+
+def _contradiction(labels):
+    """The number of the class that means contradiction; where none says so, as in transformers."""
+    for number, label in enumerate(labels):
+        if label.lower().startswith("contra"):
+            return number
+    return len(labels) - 1 if _entailment(labels) == 0 else 0
+
+
+def _method_of(config):
+    """What a model is good for: one without any head for classes embeds."""
+    architectures = config.architectures or []
+    classifies = any(name.endswith(TextClassification.architectures) for name in architectures)
+    return "entailment" if classifies else "embedding"
