@@ -35,8 +35,13 @@ def predict(model, rows, *, task=None, batch_size=32):
     return [answering.task.decode(results, index, row) for index, row in enumerate(dataset)]
 
 
-def opened(model, task=None, batch_size=32):
-    """A Pipeline over a run or a model, or an export's `Servable`; both give `results`."""
+def opened(model, task=None, batch_size=32, choices=None):
+    """A Pipeline over a run or a model, or an export's `Servable`; both give `results`.
+
+    Args:
+        model, task, batch_size: as for `predict`.
+        choices: a dictionary of which the options of the task are taken out and used.
+    """
     if not isinstance(model, Run) and (Path(model) / "saved_model.pb").exists():
         return Servable(model)
     if isinstance(model, Run) or is_run(str(model)):
@@ -46,7 +51,9 @@ def opened(model, task=None, batch_size=32):
         kind = tasks.get(task)
     else:
         kind = tasks.by_config(models.load_config(models.resolve(str(model))))
-    return Pipeline(load(model, kind), batch_size)
+    choices = {} if choices is None else choices
+    options = {name: choices.pop(name) for name in kind.options() if name in choices}
+    return Pipeline(load(model, kind, options=options), batch_size)
 
 
 def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
@@ -199,7 +206,7 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices)
             the names a run's recipe gives them, else under the roles' own.
         output: a `.jsonl` or `.csv` file; standard output by default: plain lines for texts, JSON
             lines for a file.
-        **choices: what the task's `configured` takes, such as `max_new_tokens=40`.
+        **choices: options of the task, and what its `configured` takes: `max_new_tokens=40`.
 
     Raises:
         UserError: if a column is missing, or the output's format is unknown.
@@ -208,7 +215,7 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices)
     suffix = Path(output).suffix if output else None
     if suffix not in (None, ".jsonl", ".csv"):
         raise UserError(f"--output: must end in .jsonl or .csv; received {output!r}")
-    answering = opened(model, task)
+    answering = opened(model, task, choices=choices)
     task, rest = answering.task.configured(**choices)
     if rest:
         raise UserError(f"--option: {task.name()} has no option {next(iter(rest))!r} here")
