@@ -103,11 +103,12 @@ class Pipeline:
         self.task = model.task
         self._scorer = Scorer(model, batch_size, shown=shown)
 
-    def __call__(self, rows, **choices):
+    def __call__(self, rows=None, **choices):
         """Answers rows.
 
         Args:
-            rows: a text, a dictionary from role to value (`{"text", "text_pair"}`), or a list.
+            rows: a text, a dictionary from role to value (`{"text", "text_pair"}`), or a list; a
+                row's values may also be given by role: `ask(question="…", context="…")`.
             **choices: what transformers' pipeline of the task takes beside its rows, such as
                 `top_k`; the task's `configured` and `present` name them.
 
@@ -117,6 +118,8 @@ class Pipeline:
         Raises:
             UserError: if a role is missing or holds something else than it should.
         """
+        if rows is None:
+            rows = {role: choices.pop(role) for role in self.task.inputs if role in choices}
         task, rest = self.task.configured(**choices)
         many = isinstance(rows, list | tuple)
         dataset = data.from_rows(rows if many else [rows], task.inputs)
