@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,17 +97,22 @@ def test_options_of_the_task_reach_it(toy_run):
     assert three == pytest.approx(seven)  # the digit is cut off
 
 
-def test_a_model_without_the_head_is_no_answer(tiny_bert_folder):
+def test_a_model_without_the_head_is_no_answer(tiny_bert_folder, tmp_path):
     with pytest.raises(UserError) as caught:
         prediction.pipeline("text-classification", str(tiny_bert_folder))
     assert str(caught.value) == (
         f"{tiny_bert_folder} was not trained for text_classification: it has no weights for "
         "classifier.weight, classifier.bias; train it first"
     )
+    other = shutil.copytree(tiny_bert_folder, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["architectures"] = ["BertForNextSentencePrediction"]
+    (other / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError) as caught:
-        prediction.predict(str(tiny_bert_folder), TEXTS)
-    assert str(caught.value) == (
-        "no task for a model with architecture BertModel; name one with --task: text_classification"
+        prediction.predict(str(other), TEXTS)
+    assert str(caught.value).startswith(
+        "no task for a model with architecture BertForNextSentencePrediction; "
+        "name one with --task: causal_lm, "
     )
 
 

@@ -88,7 +88,9 @@ def test_the_resolved_recipe_loads_again_and_is_the_same(tmp_path):
         (
             ["task=text_clasification"],
             "task: unknown task 'text_clasification'; did you mean 'text_classification'?; "
-            "tasks: text_classification",
+            "tasks: causal_lm, embedding, image_classification, masked_lm, multiple_choice, "
+            "question_answering, summarization, text2text, text_classification, "
+            "token_classification, translation, zero_shot_classification",
         ),
         (
             ["data.columns={txt: a}"],

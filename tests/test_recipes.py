@@ -24,16 +24,19 @@ def write_toy_file(name, path):
     """The task's toy rows under the names that a recipe gives the columns."""
     loaded = recipe.Recipe.load(name)
     columns = loaded.data.columns
-    rows = [
-        {_column(columns.get(role, role)): value for role, value in row.items()}
-        for row in toys.of(loaded.task).rows(name)
-    ]
+    rows = [_renamed(row, columns) for row in toys.of(loaded.task).rows(name)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
-def _column(name):
-    return name[0] if isinstance(name, list) else name
+def _renamed(row, columns):
+    """A row with the recipe's columns; a list that several columns hold is spread over them."""
+    found = {}
+    for role, value in row.items():
+        column = columns.get(role, role)
+        several = isinstance(column, list)
+        found |= dict(zip(column, value, strict=True)) if several else {column: value}
+    return found
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "export"])

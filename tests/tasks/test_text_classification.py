@@ -241,15 +241,15 @@ def test_the_task_is_found_by_its_names():
 def test_an_unknown_task_or_pipeline_is_one_line():
     with pytest.raises(UserError) as caught:
         tasks.by_pipeline("text-clasification")
-    assert str(caught.value) == (
+    assert str(caught.value).startswith(
         "no pipeline 'text-clasification'; did you mean 'text-classification'?; "
-        "pipelines: sentiment-analysis, text-classification"
+        "pipelines: feature-extraction, fill-mask, "
     )
     with pytest.raises(UserError) as caught:
-        tasks.by_config(PretrainedConfig(architectures=["BertForMaskedLM"]))
-    assert str(caught.value) == (
-        "no task for a model with architecture BertForMaskedLM; name one with --task: "
-        "text_classification"
+        tasks.by_config(PretrainedConfig(architectures=["BertForNextSentencePrediction"]))
+    assert str(caught.value).startswith(
+        "no task for a model with architecture BertForNextSentencePrediction; "
+        "name one with --task: causal_lm, "
     )
 
 

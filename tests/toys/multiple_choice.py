@@ -1,5 +1,7 @@
 """Toy rows for multiple_choice: the right choice speaks of what the premise speaks of."""
 
+from tfhf.recipe import Recipe
+
 OPTIONS = {"options.max_length": 24}
 FACTS = [
     ("a warm story", "I would see it again"),
@@ -10,6 +12,9 @@ FACTS = [
 
 
 def rows(name=None, count=18):
+    """Two choices a row, and as many more as the recipe has columns for."""
+    columns = Recipe.load(name).data.columns.get("choices") if name else None
+    more = [f"nothing, number {number}" for number in range(2, len(columns))] if columns else []
     found = []
     for index in range(count):
         premise, right = FACTS[index % 4]
@@ -19,7 +24,7 @@ def rows(name=None, count=18):
             {
                 "premise": f"{premise}, number {index}.",
                 "question": ("cause", "effect")[index % 2],
-                "choices": choices,
+                "choices": choices + more,
                 "label": choices.index(right),
             }
         )
