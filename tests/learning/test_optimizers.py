@@ -85,6 +85,16 @@ def test_decay_spares_normalisation_layers_by_type_and_biases():
     assert decayed == ["layer_norm_like_name/kernel:0"]
 
 
+def test_biases_of_one_row_are_no_matrices():
+    from transformers import GPT2Config, TFGPT2Model
+
+    model = TFGPT2Model(GPT2Config(vocab_size=8, n_embd=4, n_layer=1, n_head=1, n_positions=8))
+    model.build_in_name_scope()
+    spared = {id(v) for v in undecayed(model)}
+    decayed = {v.name.rpartition("/")[2] for v in model.trainable_variables if id(v) not in spared}
+    assert decayed == {"weight:0", "embeddings:0"}
+
+
 def test_config_makes_the_same_optimizer():
     optimizer = AdamW(1e-3, weight_decay=0.2, global_clipnorm=2.0, epsilon=1e-6)
     again = AdamW.from_config(optimizer.get_config())

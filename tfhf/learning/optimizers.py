@@ -124,7 +124,11 @@ def undecayed(model):
     Returns:
         A list of variables.
     """
-    spared = [variable for variable in model.trainable_variables if variable.shape.rank < 2]
+    spared = [
+        variable
+        for variable in model.trainable_variables
+        if variable.shape.rank < 2 or variable.name.endswith("/bias:0")  # GPT-2's are (1, D)
+    ]
     known = {variable.ref() for variable in spared}
     for layer in model.submodules:
         if isinstance(layer, tf_keras.layers.Layer) and _normalises(layer):
