@@ -1,41 +1,54 @@
 """Loss of the first 100 steps against PyTorch: same weights, batches, hyperparameters; dropout 0.
 
-    .venv/bin/python benchmarks/loss_parity.py record FOLDER DATA        # in tfhf's environment
-    pytorch/bin/python benchmarks/loss_parity.py compare FOLDER          # torch + transformers
+    .venv/bin/python benchmarks/loss_parity.py record FOLDER SHARED     # in tfhf's environment
+    pytorch/bin/python benchmarks/loss_parity.py compare FOLDER         # torch + transformers
 
 `record` writes, per case, the start model (which PyTorch opens), every batch and tfhf's losses;
-`compare` repeats the steps with PyTorch's model, AdamW, clipping and schedule. DATA holds the
-folders `sst2`, `stsb` and `go_emotions`, each with a train file.
+`compare` repeats the steps with PyTorch's model, AdamW, clipping and schedule and prints a table.
+`--task NAME`, once or several times, takes only the cases of that task. SHARED holds the folders
+`data` and `checkpoints`; the cases stand in `loss_parity_cases.py`.
 """
 
+import argparse
 import json
-import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from loss_parity_cases import CASES
 
 STEPS = 100
 TOTAL_STEPS = 300  # what the schedule thinks the training has
-SETTINGS = {"batch_size": 32, "learning_rate": 5e-5, "weight_decay": 0.01, "clip": 1.0, "seed": 42}
-CASES = {
-    "sst2": {"file": "train.jsonl", "columns": {}},
-    "stsb": {
-        "file": "train.csv",
-        "columns": {"text": "sentence1", "text_pair": "sentence2", "label": "score"},
-        "problem": "regression",
-    },
-    "go_emotions": {"file": "train.jsonl", "columns": {}},
-}
+DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
+    *("resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout"),
+    *("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop"),
+    *("decoder_layerdrop", "dropout_rate"),
+)
 
 
-def record(folder, data):
-    for case, about in CASES.items():
-        record_case(Path(folder) / case, Path(data) / case / about["file"], about)
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("verb", choices=["record", "compare"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("shared", type=Path, nargs="?", help="for record")
+    parser.add_argument("--task", action="append", help="only the cases of this task")
+    given = parser.parse_args()
+    wanted = given.task or {case.task for case in CASES.values()}
+    chosen = {name: case for name, case in CASES.items() if case.task in wanted}
+    if given.verb == "record":
+        for name, case in chosen.items():
+            print(f"== {name}", flush=True)
+            record(given.folder / name, given.shared, case)
+    else:
+        compare(given.folder, chosen)
 
 
-def record_case(folder, file, about):
-    import tempfile
+# === In tfhf's environment ===
 
+
+def record(folder, shared, case):
+    """Trains 100 steps and keeps what PyTorch needs to repeat them."""
     import tf_keras
 
     import tfhf
@@ -47,99 +60,92 @@ def record_case(folder, file, about):
     from tfhf.preparation import prepare, tokenize
     from tfhf.recipe import Recipe
 
-    options = {"max_length": 64}
-    if "problem" in about:
-        options["problem"] = about["problem"]
-    recipe = Recipe.load(
-        {
-            "task": "text_classification",
-            "data": {"train": str(file), "columns": about["columns"]},
-            "options": options,
-        }
-    )
-    prepared = prepare(recipe, Phases())
-    tf_keras.utils.set_random_seed(SETTINGS["seed"])
-    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    tf_keras.utils.set_random_seed(case.seed)
+    prepared = prepare(Recipe.load(case.recipe(shared)), Phases())
+    task = prepared.task
+    config = models.load_config(prepared.source)
+    still = {name: 0.0 for name in DROPOUTS if getattr(config, name, None) is not None}
     backbone, _ = models.load_backbone(
-        prepared.source, prepared.task.auto_class, **prepared.task.model_config(), **no_dropout
+        prepared.source, task.auto_class, **task.model_config() | still
     )
-    model = Model(backbone, prepared.task)
-    rate = tfhf.warmup_schedule("linear", peak=SETTINGS["learning_rate"], steps=TOTAL_STEPS)
+    task.set_up(backbone)
+    model = Model(backbone, task)
+    rate = tfhf.warmup_schedule("linear", peak=case.learning_rate, steps=TOTAL_STEPS)
     model.compile(
         tfhf.AdamW(
             rate,
-            weight_decay=SETTINGS["weight_decay"],
-            global_clipnorm=SETTINGS["clip"],
+            weight_decay=case.weight_decay,
+            global_clipnorm=case.clip,
             exclude=undecayed(backbone),
         )
     )
-    model.save_pretrained(folder / "start")
+    models.save_backbone(backbone, task.processor, folder / "start")
     losses, fed = [], {}
     with tempfile.TemporaryDirectory() as scratch:
         store = tokenize(prepared, Path(scratch), Phases())["train"]
-        dataset = batches.training_dataset(
-            store, prepared.task, batch_size=SETTINGS["batch_size"], seed=SETTINGS["seed"], epochs=1
-        )
-        for step, batch in enumerate(dataset.take(STEPS)):
-            losses.append(model.train_on_batch(*batch, return_dict=True)["step_loss"])
+        plan = {"batch_size": case.batch_size, "seed": case.seed, "epochs": None}
+        for step, batch in enumerate(batches.training_dataset(store, task, **plan).take(STEPS)):
             model.reset_metrics()
-            inputs, labels, weights = batch
-            real = weights.numpy() > 0  # the rows that fill up a last batch are not PyTorch's
-            for name, value in inputs.items():
-                if name != "feature":
-                    fed[f"{step}.{name}"] = value.numpy()[real]
-            fed[f"{step}.labels"] = labels.numpy()[real]
+            losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
+            for name, values in case.feed(task, *_real(batch)).items():
+                fed[f"{step}.{name}"] = values
     np.savez_compressed(folder / "batches.npz", **fed)
-    (folder / "losses.json").write_text(json.dumps([float(loss) for loss in losses]))
+    (folder / "losses.json").write_text(json.dumps(losses))
 
 
-def compare(folder):
+def _real(batch):
+    """Inputs and targets of a batch as arrays, without the rows that only fill it up."""
+    import tensorflow as tf
+
+    inputs, targets, weights = batch
+    real = weights.numpy() > 0
+    return tf.nest.map_structure(lambda tensor: tensor.numpy()[real], (inputs, targets))
+
+
+# === In PyTorch's environment ===
+
+
+def compare(folder, cases):
+    """Repeats every case's steps and prints a Markdown table of the differences."""
     import torch
     import transformers
 
     torch.set_num_threads(2)
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}")
-    for case in CASES:
-        ours = np.array(json.loads((Path(folder) / case / "losses.json").read_text()))
-        theirs = pytorch_losses(Path(folder) / case)
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}\n")
+    print("| case | task | model | loss, step 1 | step 100 | largest relative difference | mean |")
+    print("|---|---|---|---|---|---|---|")
+    for name, case in cases.items():
+        if not (folder / name / "losses.json").is_file():
+            continue
+        ours = np.array(json.loads((folder / name / "losses.json").read_text()))
+        theirs = pytorch_losses(folder / name, case)
         relative = np.abs(ours - theirs) / np.abs(theirs)
         print(
-            f"{case:<12} steps {len(ours)}  first {theirs[0]:.6f}  last {theirs[-1]:.6f}  "
-            f"largest relative difference {relative.max():.2e}  mean {relative.mean():.2e}"
+            f"| {name} | {case.task} | {case.model} | {theirs[0]:.4f} | {theirs[-1]:.4f} | "
+            f"{relative.max():.1e} | {relative.mean():.1e} |",
+            flush=True,
         )
 
 
-def pytorch_losses(folder):
+def pytorch_losses(folder, case):
     import torch
-    from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup
+    import transformers
 
-    model = AutoModelForSequenceClassification.from_pretrained(folder / "start")
+    model = getattr(transformers, case.head).from_pretrained(folder / "start")
     model.train()
-    spared = ("bias", "LayerNorm.weight")
-    groups = [
-        {
-            "params": [p for n, p in model.named_parameters() if n.endswith(spared) == bare],
-            "weight_decay": 0.0 if bare else SETTINGS["weight_decay"],
-        }
-        for bare in (False, True)
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=SETTINGS["learning_rate"], eps=1e-8)
-    schedule = get_linear_schedule_with_warmup(optimizer, 0, TOTAL_STEPS)
+    optimizer = torch.optim.AdamW(
+        _groups(model, case.weight_decay), lr=case.learning_rate, eps=1e-8
+    )
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, 0, TOTAL_STEPS)
     losses = []
     with np.load(folder / "batches.npz") as batches:
         for step in range(STEPS):
             prefix = f"{step}."
-            batch = {
-                name.removeprefix(prefix): torch.from_numpy(batches[name])
-                for name in batches.files
-                if name.startswith(prefix)
-            }
-            labels = batch.pop("labels")
-            labels = labels.long() if labels.dtype == torch.int32 else labels.float()
-            inputs = {name: value.long() for name, value in batch.items()}
-            loss = model(**inputs, labels=labels).loss
+            names = [name for name in batches.files if name.startswith(prefix)]
+            batch = {name.removeprefix(prefix): _tensor(batches[name]) for name in names}
+            loss = case.loss(model, batch)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS["clip"])
+            torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
@@ -147,5 +153,29 @@ def pytorch_losses(folder):
     return np.array(losses)
 
 
+def _tensor(array):
+    import torch
+
+    tensor = torch.from_numpy(array)
+    return tensor.long() if tensor.dtype == torch.int32 else tensor
+
+
+def _groups(model, weight_decay):
+    """Parameters with and without decay; biases and normalisation layers go without."""
+    normalises = {
+        f"{name}.{own}"
+        for name, module in model.named_modules()
+        if "norm" in type(module).__name__.lower()
+        for own, _ in module.named_parameters(recurse=False)
+    }
+    groups = {True: [], False: []}
+    for name, parameter in model.named_parameters():
+        groups[parameter.ndim < 2 or name in normalises].append(parameter)
+    return [
+        {"params": groups[False], "weight_decay": weight_decay},
+        {"params": groups[True], "weight_decay": 0.0},
+    ]
+
+
 if __name__ == "__main__":
-    {"record": record, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+    main()
