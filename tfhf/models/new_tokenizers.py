@@ -89,7 +89,8 @@ def train_tokenizer(kind, texts, vocab_size=None):
 def _characters(texts, _):
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    found = sorted(functools.reduce(set.union, texts, set()))
+    # Rows hold no line break, but language models read them joined by it.
+    found = sorted(functools.reduce(set.union, texts, {"\n"}))
     entries = ["<pad>", "<unk>", "<eos>", *found]
     vocabulary = {entry: index for index, entry in enumerate(entries)}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
