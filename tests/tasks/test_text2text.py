@@ -11,7 +11,7 @@ import tfhf
 from tests.tasks.check import check_task
 from tests.toys import text2text as toys
 from tfhf.errors import UserError
-from tfhf.learning.sequences import encode_texts, shifted_right, token_losses
+from tfhf.learning.sequences import encode_texts, shifted_right
 from tfhf.tasks.summarization import Summarization
 from tfhf.tasks.text2text import Text2Text
 from tfhf.tasks.translation import Translation
@@ -111,10 +111,11 @@ def test_losses_are_those_of_the_definition():
     logits = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
     labels = np.array([[1, 3, -100], [-100, -100, -100]], np.int32)
     log = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    plain, counts = token_losses(labels, logits)
+    outputs = {"logits": logits}
+    plain, counts = Text2Text(None, None).loss(labels, outputs)
     assert counts.numpy().tolist() == [2.0, 0.0]
     np.testing.assert_allclose(plain, [-log[0, 0, 1] - log[0, 1, 3], 0.0], rtol=1e-5)
-    smooth, _ = token_losses(labels, logits, 0.1)
+    smooth, _ = Text2Text(None, None, label_smoothing=0.1).loss(labels, outputs)
     uniform = -log[0, :2].mean(-1).sum()
     np.testing.assert_allclose(smooth, [0.9 * plain[0] + 0.1 * uniform, 0.0], rtol=1e-5)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfhf.data import blocks
 
-IGNORED = -100  # the label of a token that is not learned
+IGNORED = -100  # the label of a token that is not learned, as in PyTorch
 
 
 @dataclass

@@ -7,8 +7,6 @@ import contextlib
 
 from tfhf.learning import draws
 
-IGNORED = -100  # the label of whatever is not to be guessed, as in PyTorch
-
 
 def ordinary_ids(tokenizer):
     """Which ids of a tokenizer are words or parts of them.

@@ -1,6 +1,6 @@
-"""Sequences to write: texts into ids, what a decoder reads, and the loss of its tokens."""
+"""Sequences to write: texts into ids, and what a decoder reads."""
 
-IGNORED = -100  # label of a position that is not to be learned, as in transformers
+from tfhf.data.next_tokens import IGNORED
 
 
 def encode_texts(tokenizer, texts, max_length, *, as_target=False):
@@ -44,27 +44,3 @@ def shifted_right(labels, start, pad):
     known = tf.where(labels == IGNORED, pad, labels)
     first = tf.fill([tf.shape(labels)[0], 1], tf.cast(start, labels.dtype))
     return tf.concat([first, known[:, :-1]], 1)
-
-
-def token_losses(labels, logits, smoothing=0.0):
-    """Cross-entropy of the tokens of each example.
-
-    Args:
-        labels: `(B, T)` int32; `IGNORED` counts nothing.
-        logits: `(B, T, V)` float32.
-        smoothing: share of the target's probability that is spread over all V tokens, in [0, 1).
-
-    Returns:
-        Two `(B,)` float32 tensors: the summed loss in nats, and the number of tokens counted.
-
-    Source: Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567
-    """
-    import tensorflow as tf
-
-    real = tf.cast(labels != IGNORED, tf.float32)
-    ids = tf.maximum(labels, 0)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
-    if smoothing:
-        uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), -1)
-        losses = (1.0 - smoothing) * losses + smoothing * uniform
-    return tf.reduce_sum(losses * real, -1), tf.reduce_sum(real, -1)

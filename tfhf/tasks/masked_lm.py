@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Le
 
 from tfhf.data import blocks
 from tfhf.data.columns import Text
+from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
 from tfhf.learning import fill_mask
 from tfhf.tasks.base import Task
@@ -177,7 +178,7 @@ class MaskedLM(Task):
             words=columns.pop("word_start", None),
         )
         positions, real = masking.places(drawn)
-        labels = tf.where(real, tf.gather(ids, positions, batch_dims=1), masking.IGNORED)
+        labels = tf.where(real, tf.gather(ids, positions, batch_dims=1), IGNORED)
         return columns | {"input_ids": seen, "asked": positions, "label": labels}
 
     def forward(self, backbone, inputs, training):

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt
 
 from tfhf.data.columns import Text, Texts
+from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
 from tfhf.learning.decoding.settings import Generation
-from tfhf.learning.sequences import IGNORED
 from tfhf.tasks.base import Task
 
 # How transformers' pipelines decode where a checkpoint does not say it.
@@ -226,9 +226,12 @@ class Text2Text(Task):
         return {"logits": tf.cast(found.logits, tf.float32)}
 
     def loss(self, targets, outputs):
-        from tfhf.learning.sequences import token_losses
+        import tensorflow as tf
 
-        return token_losses(targets, outputs["logits"], self.label_smoothing)
+        from tfhf.learning import likelihoods
+
+        losses, real = likelihoods.losses(targets, outputs["logits"], self.label_smoothing)
+        return tf.reduce_sum(losses, -1), tf.reduce_sum(real, -1)
 
     def outputs(self, outputs, inputs, backbone):
         from tfhf.learning.decoding.generation import generate
