@@ -115,6 +115,7 @@ def test_settings_are_those_of_the_model_changed_by_the_call():
             {"min_p": 0.1},
             "min_p: tfhf does not decode with it; set min_p=null to go without; received 0.1",
         ),
+        ({"early_stopping": 1}, "early_stopping: must be true, false or never; received 1"),
         (
             {"do_sample": True, "num_beams": 2},
             "do_sample: beams are searched, not sampled; set num_beams=1 or do_sample=false; "
@@ -135,6 +136,14 @@ def test_settings_that_cannot_be_are_refused(chosen, message):
     with pytest.raises(UserError) as caught:
         Generation.of(None, **chosen)
     assert str(caught.value) == message
+
+
+def test_what_ends_a_text_may_be_suppressed_but_is_no_bad_word():
+    place = rules.Place(*map(tf.constant, ([[1, 0]], [[True, False]], 0, [1], [1])))
+    for name, tokens, likeliest in (("suppress_tokens", [2], 1), ("bad_words_ids", [[2]], 2)):
+        settings = Generation.of(None, eos_token_id=2, **{name: tokens})
+        found = rules.ruled(tf.constant([[0.0, 1.0, 5.0]]), place, settings)
+        assert tf.argmax(found, -1).numpy().tolist() == [likeliest], name
 
 
 def test_a_setting_the_decoder_lacks_can_be_taken_back():
@@ -252,6 +261,21 @@ def test_stops_end_a_text_where_they_are_spelled(letters):
     assert found == [[False, False]] * 5 + [[False, True]]
     assert cut("abcné abba.", stops.strings) == "abc"
     assert cut("abc", stops.strings) == "abc"
+
+
+def test_a_stop_is_found_behind_half_a_character():
+    pairs = tokenizer()
+    pairs.add_tokens("ab")
+    stops, tails = Stops(["ab"], pairs), tf.constant([""])
+    # Of "é" the second byte alone is kept when "ab" comes.
+    for token in pairs.convert_tokens_to_ids(["é", "ab"]):
+        tails = stops.extended(tails, tf.constant([token]))
+    assert stops.reached(tails).numpy().tolist() == [True]
+
+
+def test_an_id_without_a_token_spells_nothing(letters):
+    found = Stops(["ab"], letters).extended(tf.constant(["a"]), tf.constant([len(letters) + 7]))
+    assert found.numpy().tolist() == [b"a"]
 
 
 def test_generation_goes_no_further_than_a_stop(letters):

@@ -14,8 +14,8 @@ def decode(model, settings, limits, seeds, stops=None, on_tokens=None):
         limits: `(B,)` int32, most tokens to make per row.
         seeds: `(B,)` int32, what makes a row's draws its own.
         stops: a Stops, whose strings end a text, or None.
-        on_tokens: called with the new tokens of each step (`(N,)` int array, pad where a text has
-            ended) while a graph runs, or None.
+        on_tokens: called, while a graph runs, with the new tokens of each step (pad where a text
+            has ended) and whether each text had ended before, `(N,)` each; or None.
 
     Returns:
         `sequences` `(B, answers, L)` int32 and `lengths` `(B, answers)` int32.

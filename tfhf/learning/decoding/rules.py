@@ -38,8 +38,7 @@ def ruled(scores, place, settings):
     if settings.no_repeat_ngram_size:
         scores = without_repeats(scores, place, settings.no_repeat_ngram_size)
     if settings.suppress_tokens:
-        ending = set(settings.eos_token_id)
-        scores = _without(scores, [one for one in settings.suppress_tokens if one not in ending])
+        scores = _without(scores, settings.suppress_tokens)
     if settings.eos_token_id and (settings.min_length or settings.min_new_tokens):
         early = (lengths < settings.min_length) | (place.made < settings.min_new_tokens)
         scores = tf.where(early[:, None], _without(scores, settings.eos_token_id), scores)

@@ -81,9 +81,10 @@ class Generation:
             self._check(name, _number(getattr(self, name)) and getattr(self, name) > 0, "above 0")
         self._check("top_p", _number(self.top_p) and 0 < self.top_p <= 1, "above 0 and at most 1")
         self._check("length_penalty", _number(self.length_penalty), "a number")
-        self._check("do_sample", isinstance(self.do_sample, bool), "true or false")
-        known = (True, False, "never")
-        self._check("early_stopping", self.early_stopping in known, "true, false or never")
+        for name in ("do_sample", "renormalize_logits"):
+            self._check(name, isinstance(getattr(self, name), bool), "true or false")
+        stopping = isinstance(self.early_stopping, bool) or self.early_stopping == "never"
+        self._check("early_stopping", stopping, "true, false or never")
         if self.do_sample and self.num_beams > 1:
             raise UserError(
                 "do_sample: beams are searched, not sampled; set num_beams=1 or do_sample=false; "
@@ -172,13 +173,13 @@ def _settings(given):
     neutral, values = _neutral(), {}
     for name, value in given.items():
         if name == "bad_words_ids":
-            values["suppress_tokens"] = values.get("suppress_tokens", ()) + _single(value or ())
+            ending = _ids(given.get("eos_token_id"))  # as bad words, transformers passes over them
+            never = tuple(one for one in _single(value or ()) if one not in ending)
+            values["suppress_tokens"] = values.get("suppress_tokens", ()) + never
         elif name == "suppress_tokens":
-            values[name] = values.get(name, ()) + tuple(value or ())
-        elif name == "eos_token_id" and isinstance(value, int):
-            values[name] = (value,)
+            values[name] = values.get(name, ()) + _ids(value)
         elif name == "eos_token_id":
-            values[name] = tuple(value or ())
+            values[name] = _ids(value)
         elif name in Generation.names():
             values[name] = _off(name) if value is None else value
         elif name in neutral and value and value != neutral[name]:
@@ -200,6 +201,11 @@ def _neutral():
 def _off(name):
     """What None stands for: no such rule."""
     return 0 if name == "top_k" else getattr(Generation, name)
+
+
+def _ids(value):
+    """One token, several or None, as a tuple."""
+    return (value,) if isinstance(value, int) else tuple(value or ())
 
 
 def _single(sequences):

@@ -15,10 +15,12 @@ class Stops:
 
     def __init__(self, strings, tokenizer):
         self.strings = tuple(strings)
-        self._texts = token_texts(tokenizer)
+        # The last one stands for ids without a token: some models have more than their tokenizer.
+        self._texts = [*token_texts(tokenizer), b""]
         longest = max(len(text.encode()) for text in self.strings)
         self._kept = longest - 1  # bytes of a stop that earlier tokens may hold
-        self._pattern = f"(?s).*({'|'.join(re.escape(text) for text in self.strings)}).*"
+        # Any bytes around it, not characters: what is kept may begin in the middle of one.
+        self._pattern = rf"\C*({'|'.join(re.escape(text) for text in self.strings)})\C*"
 
     def extended(self, tails, tokens):
         """The ends of the texts with new tokens behind them.
@@ -30,6 +32,7 @@ class Stops:
         sizes = tf.strings.length(tails)
         kept = tf.minimum(sizes, self._kept)
         tails = tf.strings.substr(tails, sizes - kept, kept)
+        tokens = tf.minimum(tokens, len(self._texts) - 1)
         return tf.strings.join([tails, tf.gather(tf.constant(self._texts), tokens)])
 
     def reached(self, tails):
