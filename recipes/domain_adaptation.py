@@ -96,4 +96,7 @@ if __name__ == "__main__":
     parser.add_argument("--labelled", type=int, default=200, help="of the support desk's messages")
     for name in ("texts", "train", "test"):
         parser.add_argument(f"--{name}")
-    main(**vars(parser.parse_args()))
+    chosen = parser.parse_args()
+    if bool(chosen.train) != bool(chosen.test) or (chosen.texts and not chosen.train):
+        parser.error("--train and --test go together, and --texts goes with them")
+    main(**vars(chosen))

@@ -63,6 +63,17 @@ def test_closed_quotes_at_the_end(write, end):
     assert len(rows(write("a.csv", "text,label\na,1\nb," + end))) == 2
 
 
+def test_texts_and_files_of_any_length(write):
+    many = "a,1\n" * 50_000
+    assert line(write("a.csv", '"text,label\n' + many)) == (
+        "a.csv:1: a quote that opens here is never closed"
+    )
+    long = "x" * 200_000
+    assert line(write("b.csv", f"text,label\n{long},1\na,b,c\n")) == (
+        "b.csv:3: expected 2 fields as in the header, found 3; quote fields that hold ','"
+    )
+
+
 def test_duplicate_columns(write):  # row 20
     assert line(write("a.csv", "text,text,label\na,b,1\n")) == (
         "a.csv: two columns are called 'text'; rename one of them"

@@ -1,4 +1,5 @@
 import datasets
+import huggingface_hub
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from datasets.exceptions import DatasetNotFoundError
@@ -27,6 +28,8 @@ def hub(monkeypatch):
             return answer
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: None)
 
     return hub
 

@@ -41,6 +41,12 @@ def test_arrays_become_images_without_loss(folder, monkeypatch, shape, mode):
     assert np.array_equal(read.reshape(shape), images)
 
 
+def test_labels_may_be_unsigned(folder):
+    np.savez("a.npz", images=pixels(3, 5, 4), labels=np.array([1, 2**63, 0], np.uint64))
+    labels = read_table(Path("a.npz")).dataset["label"][:]
+    assert labels[::2] == [1, 0] and labels[1] < 0  # which no class is
+
+
 def test_labels_may_be_texts(folder):
     np.savez("a.npz", images=pixels(3, 5, 4), labels=np.array(["b", "a", "b"]))
     read = read_table(Path("a.npz"))

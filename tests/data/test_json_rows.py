@@ -84,6 +84,25 @@ def test_rows_that_are_no_objects(write):
     assert line(write("b.json", "[]")) == "b.json has no rows"
 
 
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ('{"n": 1', "not valid JSON: Expecting ',' delimiter"),
+        ('{"n": 1, "m": 1, "m": 2}', "not valid JSON: 'm' comes twice in one object"),
+    ],
+)
+def test_a_broken_line_where_types_are_mixed(write, last, expected):
+    assert line(write("a.jsonl", f'{{"n": 1}}\n{{"n": "x"}}\n{last}\n')) == f"a.jsonl:3: {expected}"
+
+
+def test_endless_nesting(write):
+    deep = "[" * 200_000
+    assert line(write("a.json", deep)) == "a.json: lists or objects are nested too deeply"
+    assert line(write("a.jsonl", f'{{"n": 1}}\n{{"n": {deep}\n')) == (
+        "a.jsonl:2: lists or objects are nested too deeply"
+    )
+
+
 def test_lone_surrogate(write):  # row 40
     half = '{"text": "\\ud800"}'
     assert line(write("a.jsonl", '{"text": "a"}\n' + half)) == (

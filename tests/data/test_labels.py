@@ -150,6 +150,10 @@ def test_regression(write, train, load_files):
             "a.csv row 2: label 'x' is no number, which options.problem: regression needs",
         ),
         (
+            ["1", "1_0"],
+            "a.csv row 2: label '1_0' is no number, which options.problem: regression needs",
+        ),
+        (
             ["1", ""],
             "data.train: 1 of 2 rows has no label (first: a.csv row 2); label them, or set "
             "data.on_unlabeled: drop",
@@ -158,6 +162,14 @@ def test_regression(write, train, load_files):
 )
 def test_values_that_regression_refuses(write, error_of, labels, expected):
     assert error_of(write("a.csv", csv(*labels)), problem="regression") == expected
+
+
+def test_labels_that_differ_in_capitals_or_blanks_alone(train):
+    _, notes = train(["yes", "no", " Yes"])
+    assert notes == [
+        "data.train: the labels ' Yes' and 'yes' differ in capitals or blanks alone; if they are "
+        "one, write it in one way"
+    ]
 
 
 def test_columns_that_regression_refuses(fails):

@@ -57,9 +57,10 @@ def test_utf8_mark_is_dropped(write):  # row 15
         assert stream.read() == b"text"
 
 
-def test_unknown_encoding(write):
-    assert line(write("a.csv", "x"), "latin9000") == (
-        "data.encoding: unknown encoding 'latin9000'; use a name such as utf-8, latin-1 or cp1252"
+@pytest.mark.parametrize("encoding", ["latin9000", "hex", "rot13"])  # the last two are no text's
+def test_unknown_encoding(write, encoding):
+    assert line(write("a.csv", "x"), encoding) == (
+        f"data.encoding: unknown encoding {encoding!r}; use a name such as utf-8, latin-1 or cp1252"
     )
 
 

@@ -52,6 +52,12 @@ def test_class_label_of_parquet_is_kept(folder):
     assert read_table(Path("a.parquet")).dataset.features["label"] == feature
 
 
+def test_types_that_no_dataset_has(folder):
+    pairs = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    pq.write_table(pa.table({"text": ["a"], "counts": pairs}), "a.parquet")
+    assert line("a.parquet").startswith("a.parquet: column 'counts' has the type map<string, int64")
+
+
 def test_text_lines(write):
     read = read_table(Path(write("a.txt", "a\r\n\nb\u2028c")))
     assert read.dataset["text"][:] == ["a", "", "b\u2028c"]

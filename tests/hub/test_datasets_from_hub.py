@@ -16,6 +16,7 @@ GATED = (
     "tfhf: data.path: acme/gated is gated; ask for access on its page on the Hub, then log in with"
     " `hf auth login`"
 )
+CLOSED, OFF = "cannot be reached", "is switched off"
 
 LOAD = """
 import json, sys
@@ -180,9 +181,19 @@ def test_out_of_reach(client):
     wanted = '[{"path": "acme/reviews"}]'
     ((splits, notes),) = client.python(LOAD, wanted)
     client.hub.close()
-    note = "data.path: the Hub cannot be reached; took the newest acme/reviews in the cache"
+    newest = "took the newest acme/reviews in the cache"
+    note, off = (f"data.path: the Hub {state}; {newest}" for state in (CLOSED, OFF))
     assert client.python(LOAD, wanted) == [[splits, [note, *notes]]]
-    assert client.python(LOAD, wanted, HF_HUB_OFFLINE="1") == [[splits, notes]]
+    pinned = json.dumps([{"path": "acme/reviews", "revision": COMMIT[:10]}])
+    assert client.python(LOAD, pinned, HF_HUB_OFFLINE="1") == [[splits, [off, *notes]]]
+    another = [dry_run("acme/reviews", "data.revision=v9")]
+    line = (
+        "tfhf: data.revision: the Hub {}, and nothing else can tell whether the newest acme/reviews"
+        f" in the cache, commit {COMMIT}, is 'v9'; connect, name the commit, or leave data.revision"
+        " out"
+    )
+    assert client.refusals(another) == [line.format(CLOSED)]
+    assert client.refusals(another, HF_HUB_OFFLINE="1") == [line.format(OFF)]
     commands = [dry_run("acme/other")]
     assert client.refusals(commands) == [
         "tfhf: data.path: the Hub cannot be reached for acme/other; check the network, or name"

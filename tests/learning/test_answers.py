@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfhf.learning.answers import distinct, merged, visible
+from tfhf.learning.answers import distinct, merged, nearest, visible, words
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,13 @@ def test_merged_answers_add_up():
         {"score": 0.7, "start": 0, "end": 2, "answer": "In"},
         {"score": 0.25, "start": 3, "end": 6, "answer": "the"},
     ]
+
+
+def test_words_that_count():
+    assert words("The U.S., an (old) Country") == ["us", "old", "country"]
+    assert nearest("the tower", ["Tower!", "a big tower"]) == (1.0, 1.0)
+    assert nearest("big tower", ["tower"]) == pytest.approx((0.0, 2 / 3))
+    # A reference without a word is none, and of none the right answer is empty.
+    assert nearest("", ["the"]) == (1.0, 1.0)
+    assert nearest("tower", ["-"]) == (0.0, 0.0)
+    assert nearest("", ["tower"]) == (0.0, 0.0)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tfhf.learning import metrics
+from tfhf.errors import UserError
+from tfhf.learning import likelihood_metrics, metrics
 
 
 def test_classes():
@@ -52,3 +53,21 @@ def test_better_knows_which_way_is_up():
     assert metrics.better("loss", 0.7, 0.8)
     assert metrics.better("mse", 0.7, None)
     assert not metrics.better("accuracy", math.nan, None)
+
+
+def test_likelihoods_are_means_over_tokens():
+    found = likelihood_metrics.TokenLikelihood().compute(
+        losses=[6.0, 0.0, 1.0], tokens=[3, 0, 1], correct=[1, 0, 1]
+    )
+    assert found == pytest.approx({"perplexity": math.exp(7 / 4), "accuracy": 2 / 4, "tokens": 4})
+
+
+def test_likelihoods_of_no_token():
+    with pytest.raises(UserError) as caught:
+        likelihood_metrics.TokenLikelihood().compute(
+            losses=[0.0] * 2, tokens=[0, 0], correct=[0, 0]
+        )
+    assert str(caught.value) == (
+        "data: none of the 2 examples to evaluate on has a token to predict; give this split more"
+        " text"
+    )

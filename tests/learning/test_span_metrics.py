@@ -3,10 +3,9 @@
 import random
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from tfhf.learning.span_metrics import SpanAnswers, nearest, words
+from tfhf.learning.span_metrics import SpanAnswers
 
 VOCABULARY = ["The", "a", "Eiffel", "tower,", "in", "1887", "Zürich", "an", "U.S.", "東京", "-"]
 
@@ -94,13 +93,3 @@ def test_where_no_question_has_one():
     assert found["f1"] == found["no_answer_f1"] == 0.5
     assert (found["best_f1"], found["best_f1_threshold"]) == (1.0, 0.0)
     assert "has_answer_f1" not in found
-
-
-def test_words_that_count():
-    assert words("The U.S., an (old) Country") == ["us", "old", "country"]
-    assert nearest("the tower", ["Tower!", "a big tower"]) == (1.0, 1.0)
-    assert nearest("big tower", ["tower"]) == pytest.approx((0.0, 2 / 3))
-    # A reference without a word is none, and of none the right answer is empty.
-    assert nearest("", ["the"]) == (1.0, 1.0)
-    assert nearest("tower", ["-"]) == (0.0, 0.0)
-    assert not np.isnan(nearest("", ["tower"])).any()

@@ -100,6 +100,7 @@ CONFIGS = {
     "roberta": ("roberta", {**ENCODER, "type_vocab_size": 1}),
     "xlm-roberta": ("xlm-roberta", {**ENCODER, "type_vocab_size": 1}),
     "camembert": ("camembert", {**ENCODER, "type_vocab_size": 1}),
+    "roberta-prelayernorm": ("roberta-prelayernorm", {**ENCODER, "type_vocab_size": 1}),
     "electra": ("electra", {**ENCODER, "embedding_size": 12}),
     "albert": ("albert", {**ENCODER, "embedding_size": 12}),
     "mpnet": ("mpnet", ENCODER),
@@ -242,6 +243,12 @@ CONFIGS = {
         {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "num_labels": 3},
     ),
 }
+# Families that count positions from the padding token's number on.
+COUNTING = ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "roberta-prelayernorm")
+CONFIGS |= {
+    f"{family} padded by 0": (family, {**CONFIGS[family][1], "pad_token_id": 0})
+    for family in COUNTING
+}
 ENCODER_HEADS = [
     "AutoModel",
     "AutoModelForMaskedLM",
@@ -265,6 +272,7 @@ HEADS = {
     "roberta": [*ENCODER_HEADS, "AutoModelForCausalLM"],
     "xlm-roberta": ENCODER_HEADS,
     "camembert": ENCODER_HEADS,
+    "roberta-prelayernorm": ["AutoModelForMaskedLM", "AutoModelForSequenceClassification"],
     "electra": [*ENCODER_HEADS, "AutoModelForPreTraining"],
     "albert": ENCODER_HEADS,
     "mpnet": ENCODER_HEADS,
@@ -298,6 +306,7 @@ HEADS = {
     "convnext": CLASSIFIES_IMAGES,
     "convnextv2": CLASSIFIES_IMAGES,
     "resnet": CLASSIFIES_IMAGES,
+    **{f"{family} padded by 0": ["AutoModel"] for family in COUNTING},
 }
 # What a head needs changed in the family's config.
 CHANGES = {

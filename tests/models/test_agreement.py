@@ -1,7 +1,7 @@
 """Tokenizer and model: the rows of the table of bad inputs that concern both."""
 
 import pytest
-from transformers import BertConfig, GPT2Config, RobertaConfig, T5Config
+from transformers import BertConfig, GPT2Config, MistralConfig, MPNetConfig, RobertaConfig, T5Config
 
 from tfhf.errors import UserError
 from tfhf.models.agreement import agree, positions, tokenizer_notes
@@ -57,5 +57,20 @@ def test_a_tokenizer_that_cannot_pad(tokenizer):
 def test_positions_by_family():
     assert positions(BertConfig(max_position_embeddings=512)) == 512
     assert positions(RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
+    assert positions(RobertaConfig(max_position_embeddings=514, pad_token_id=3)) == 510
+    # MPNet's classes count from 1, in PyTorch as well.
+    assert positions(MPNetConfig(max_position_embeddings=514, pad_token_id=3)) == 512
     assert positions(GPT2Config(n_positions=1024)) == 1024
     assert positions(T5Config()) is None
+    # TensorFlow's class reads everything, PyTorch's what is inside the window.
+    assert positions(MistralConfig(max_position_embeddings=64, sliding_window=16)) == 16
+    assert positions(MistralConfig(max_position_embeddings=64, sliding_window=None)) == 64
+
+
+def test_positions_counted_from_no_padding_token():
+    with pytest.raises(UserError) as caught:
+        positions(RobertaConfig(pad_token_id=None))
+    assert str(caught.value) == (
+        "model: a roberta counts positions from its padding token; set pad_token_id in its"
+        " config.json"
+    )

@@ -30,7 +30,10 @@ def test_missing_folder(name):
     assert refusal(name) == f"model: no such folder: {name}"
 
 
-def test_revision_of_a_folder(bert):
+def test_revision_of_what_has_none(bert):
+    assert refusal("minilm", "main") == (
+        "model: minilm is one revision of its model; received 'main'"
+    )
     assert refusal(bert, "main") == (f"model: a revision is for Hub models, and {bert} is a folder")
 
 

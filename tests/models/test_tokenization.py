@@ -49,7 +49,6 @@ def marian(tmp_path_factory):
     return folder
 
 
-@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 def test_a_family_without_a_fast_tokenizer(marian, tmp_path):
     tokenizer = load_tokenizer(Source(marian, "marian"))
     assert not tokenizer.is_fast
@@ -63,6 +62,37 @@ def test_a_family_without_a_fast_tokenizer(marian, tmp_path):
     (tmp_path / "config.json").write_bytes((marian / "config.json").read_bytes())
     again = load_tokenizer(Source(tmp_path, "again"))
     assert again("the cat").input_ids == source.input_ids
+
+
+def test_marian_reads_punctuation_as_it_is(marian, monkeypatch):
+    # Its tokenizer can normalise punctuation, where sacremoses is there, but never does.
+    text = "“the cat” – it’s „fine“ … «yes» ( a )"
+    tokenizer, plain = (load_tokenizer(Source(marian, "marian")) for _ in range(2))
+    assert tokenizer.normalize(text) != text
+    monkeypatch.setattr(plain, "punc_normalizer", lambda text: text)
+    for given in ({"text": text}, {"text_target": text}):
+        assert plain(**given).input_ids == tokenizer(**given).input_ids
+
+
+def test_a_family_whose_tokenizer_needs_sacremoses(tmp_path):
+    entries = [
+        "<s>",
+        "</s>",
+        "<pad>",
+        "<unk>",
+        "<special1>",
+        "the</w>",
+        "cat</w>",
+        "c",
+        "a",
+        "t</w>",
+    ]
+    entries += ["t", "h", "e</w>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(entries)}))
+    (tmp_path / "merges.txt").write_text("t h 9\nth e</w> 8\nc a 7\nca t</w> 6\n")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "xlm", "vocab_size": 32}))
+    tokenizer = load_tokenizer(Source(tmp_path, "xlm"))
+    assert tokenizer.tokenize("The cat") == ["the</w>", "cat</w>"]
 
 
 def test_a_fast_tokenizer_from_sentencepiece_alone(shared, tmp_path):

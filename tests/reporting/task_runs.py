@@ -5,6 +5,8 @@ import random
 
 import yaml
 
+from tfhf.data.image_files import thumbnail
+
 NAMES = ["Ada Lovelace", "Grace Hopper", "Alan Turing", "Emmy Noether"]
 PLACES = ["London", "New York", "Göttingen"]
 FILLER = "the old library stands at the end of a quiet street and is open on most days of the week"
@@ -227,11 +229,14 @@ def _images(rng, folder):
     rows = []
     for number in range(24):
         path = folder.parent / f"{folder.name}_{number}.png"
-        if number < 20:  # the others are gone
-            shade = tuple(rng.randrange(256) for _ in range(3))
-            PIL.Image.new("RGB", (40, 30), shade).save(path)
+        shade = tuple(rng.randrange(256) for _ in range(3))
+        image = PIL.Image.new("RGB", (40, 30), shade)
         expected, label = rng.choice("abc"), rng.choice("abc")
         row = {"image": str(path), "expected": expected, "label": label}
+        if number < 16:  # the next ones are gone
+            image.save(path)
+        elif number >= 20:  # and these never had a file
+            row |= {"image": f"image {number + 1}", "thumbnail": thumbnail(image)}
         rows.append(row | {"score": rng.uniform(0.4, 1), "probabilities": {}})
     figures = {"precision": 0.3, "recall": 0.3, "f1": 0.3, "support": 8.0}
     metrics = {"loss": 1.0, "accuracy": 0.33, "per_class": dict.fromkeys("abc", figures)}

@@ -1,7 +1,9 @@
 """Reports and model cards of every task, from run folders such as the tasks write."""
 
 import ast
+import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -83,6 +85,19 @@ def test_every_task_has_its_page(task_runs, name):
     assert "<script>alert" not in text
     headings = [tag for tag, _ in page.tags if tag == "h2"]
     assert len(headings) == (8 if "label_f1" in PLOTS[name] else 7)
+
+
+def test_images_are_shown_beside_their_names(task_runs):
+    run = task_runs["image_classification"]
+    text = (run / "report.html").read_text("utf-8")
+    page, rows = Page(text), (run / "predictions/test.jsonl").read_text().splitlines()
+    wrong = [row for row in map(json.loads, rows) if row["expected"] != row["label"]]
+    there = [row for row in wrong if "thumbnail" in row or Path(row["image"]).exists()]
+    shown = [tag for _, tag in page.tags if tag.get("class") == "small"]
+    assert 20 >= len(wrong) > len(there) == len(shown)
+    assert {row["thumbnail"] for row in there if "thumbnail" in row} < {tag["src"] for tag in shown}
+    assert "image 2" in page.text  # that of an image without a file
+    assert len(text) < 2_000_000
 
 
 @each_run

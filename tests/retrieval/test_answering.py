@@ -105,6 +105,16 @@ def test_own_words_cite_the_passages_they_name(text, quotes, pipelines, monkeypa
     assert f"[2] {TEXT}" in prompt and prompt.endswith("Question: Where is silver?\nAnswer:")
 
 
+@pytest.mark.parametrize("prompt", ["{question}", "{passages} {question} {", "{passages} {0}"])
+def test_a_prompt_without_its_places(prompt):
+    with pytest.raises(UserError) as caught:
+        retrieval.Generative("model", prompt=prompt)
+    assert str(caught.value) == (
+        "prompt: want the places {passages} and {question}, and other braces doubled; received "
+        f"{prompt!r}"
+    )
+
+
 def test_as_many_passages_are_given_as_the_model_reads(pipelines, monkeypatch):
     kind = type("Kind", (), {"pipelines": ("text2text-generation",)})
     monkeypatch.setattr(answering, "_kind", lambda model: kind)

@@ -57,6 +57,22 @@ def test_files_that_cannot_be_read_are_named(name, content, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_hidden_files_are_left_out(documents):
+    for name in (".cache/a.md", "inner/.note.txt"):
+        (documents / name).parent.mkdir(exist_ok=True)
+        (documents / name).write_text("hidden")
+    (documents / "plan.pdf").unlink()
+    assert len(read_documents(documents)) == 2
+
+
+def test_a_damaged_pdf_file_is_one_line(documents, monkeypatch):
+    pypdf = pytest.importorskip("pypdf")
+    monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda page: {}["/Length\nof it"])
+    with pytest.raises(UserError) as caught:
+        read_documents(documents / "plan.pdf")
+    assert str(caught.value).endswith("plan.pdf is no readable PDF file: '/Length\\nof it'")
+
+
 def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path):
     for path, message in ((tmp_path / "no", "is no file or folder"), (tmp_path, "no file in")):
         with pytest.raises(UserError, match=message):

@@ -49,9 +49,23 @@ def test_what_does_not_belong_together_is_named(folder):
     file.unlink()
     with pytest.raises(UserError, match=r"none of qrels.test.tsv, qrels/test.tsv, qrels.tsv"):
         read_judgements(folder)
-    (folder / "corpus.jsonl").write_text('{"id": 1}')
-    with pytest.raises(UserError, match="corpus.jsonl:1: want an object with _id and text"):
+    for line in ('{"id": 1}', '{"_id": 1}', '{"_id": 1, "text": 2}', "[1]", "no"):
+        (folder / "corpus.jsonl").write_text(line)
+        with pytest.raises(UserError, match="corpus.jsonl:1: want an object with _id and text"):
+            read_judgements(folder)
+    (folder / "corpus.jsonl").write_text('{"_id": 1, "text": "a"}\n{"_id": "1", "text": "b"}')
+    with pytest.raises(UserError, match="corpus.jsonl:2: the _id '1' comes twice"):
         read_judgements(folder)
+    (folder / "corpus.jsonl").write_bytes(b'{"_id": 1, "text": "caf\xe9"}')
+    with pytest.raises(UserError, match="corpus.jsonl:1: not UTF-8; save it as UTF-8"):
+        read_judgements(folder)
+
+
+def test_judgements_without_the_names_of_the_columns(folder):
+    file = folder / "qrels/test.tsv"
+    whole = read_judgements(folder)
+    file.write_text(file.read_text().partition("\n")[2])
+    assert read_judgements(folder) == whole
 
 
 # As sentence-transformers measures it: benchmarks/retrieval.py --engine sentence-transformers.

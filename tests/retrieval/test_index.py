@@ -34,6 +34,8 @@ def test_what_is_nearest_comes_first(tmp_path, embedder):
         assert [hit.number for hit in hits] == [0, 4]
         assert hits[0].passage == passages()[0]
         assert hits[0].score == pytest.approx(1.0)
+    with pytest.raises(UserError, match="top_k: want at least 1 passage per question; received 0"):
+        again.search("gold", top_k=0)
     every = again.search(["copper tin", "silver Rome"], top_k=99)
     assert [len(hits) for hits in every] == [5, 5]
     assert [hits[0].number for hits in every] == [2, 1]
@@ -74,6 +76,9 @@ def test_an_index_that_does_not_fit_is_refused(tmp_path, embedder):
         Index(tmp_path, embedder)
     embedder.width = 64
     about = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / about["passages"]).write_text("{}")
+    with pytest.raises(UserError, match="cannot be read: .*; build it again"):
+        Index(tmp_path, embedder)
     (tmp_path / about["passages"]).write_text("")
     with pytest.raises(UserError, match="holds 5 vectors and 0 passages; build it again"):
         Index(tmp_path, embedder)

@@ -63,11 +63,17 @@ def _header(path, encoding, separator):
 @contextmanager
 def _records(path, encoding, separator, strict=False):
     """Opens the file for Python's own CSV reader, which is slow but counts lines."""
-    with (
-        open_utf8(path, encoding) as stream,
-        io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8", newline="") as text,
-    ):
-        yield csv.reader(text, delimiter=separator, strict=strict)
+    limit = csv.field_size_limit(
+        2**31 - 1
+    )  # by itself the reader takes no longer texts than 131 kB
+    try:
+        with (
+            open_utf8(path, encoding) as stream,
+            io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8", newline="") as text,
+        ):
+            yield csv.reader(text, delimiter=separator, strict=strict)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _explain(path, encoding, separator, fields):
@@ -79,7 +85,7 @@ def _explain(path, encoding, separator, fields):
             try:
                 record = next(reader, None)
             except csv.Error as error:
-                if "unexpected end" in str(error) or "field larger" in str(error):
+                if "unexpected end" in str(error):
                     return UserError(f"{path}:{line}: a quote that opens here is never closed")
                 return UserError(f"{path}:{line}: broken quoting: {error}")
             if record is None:

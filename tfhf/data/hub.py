@@ -3,6 +3,7 @@
 import logging
 import re
 from contextlib import contextmanager
+from pathlib import Path
 
 from tfhf.data.files import STEMS
 from tfhf.data.tables import Table
@@ -38,7 +39,7 @@ def read_hub(path, name=None, revision=None):
 
     try:
         validate_repo_id(path)
-        with _without_retry_warnings():
+        with _without_warnings():
             loaded, notes = _load(path, name, revision)
     except HFValidationError:
         raise UserError(
@@ -63,21 +64,34 @@ def read_hub(path, name=None, revision=None):
 def _load(path, name, revision):
     """The splits and notes: from the Hub, or from the cache where the Hub cannot be reached."""
     import datasets
-    from huggingface_hub import HfApi, constants, errors
+    from huggingface_hub import HfApi, constants
     from requests import exceptions as network
 
+    if datasets.config.HF_HUB_OFFLINE:  # it asks nobody then, and takes its cache
+        found, state = datasets.load_dataset(path, name, revision=revision), "is switched off"
+        return _of_revision(found, path, revision, state)
     try:
         # `load_dataset` alone would ask six times, over 23 seconds, before it gave up.
         HfApi().dataset_info(path, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    except errors.OfflineModeIsEnabled:
-        pass  # `load_dataset` asks nobody then, and takes its cache
     except (network.ConnectionError, network.Timeout):
         cached = _cached(path, name)
         if cached is None:
             raise
-        note = f"data.path: the Hub cannot be reached; took the newest {path} in the cache"
-        return cached, [note]
+        return _of_revision(cached, path, revision, "cannot be reached")
     return datasets.load_dataset(path, name, revision=revision), []
+
+
+def _of_revision(cached, path, revision, state):
+    """The newest copy in the cache, where it is of the revision asked for, and a note."""
+    files = next(iter(cached.values())).cache_files
+    commit = Path(files[0]["filename"]).parent.name if files else "unknown"
+    if revision is not None and not (len(revision) >= 7 and commit.startswith(revision)):
+        raise UserError(
+            f"data.revision: the Hub {state}, and nothing else can tell whether the newest {path} "
+            f"in the cache, commit {commit}, is {revision!r}; connect, name the commit, or leave "
+            "data.revision out"
+        )
+    return cached, [f"data.path: the Hub {state}; took the newest {path} in the cache"]
 
 
 def _cached(path, name):
@@ -95,15 +109,17 @@ def _cached(path, name):
 
 
 @contextmanager
-def _without_retry_warnings():
-    """Keeps huggingface_hub from logging each attempt; the one line that follows says it all."""
-    logger = logging.getLogger("huggingface_hub.utils._http")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _without_warnings():
+    """Keeps the libraries from logging each attempt; the one line that follows says it all."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub.utils._http", "datasets")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _by_row(source):

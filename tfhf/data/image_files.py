@@ -1,5 +1,6 @@
 """Images as record batches: folders with a sub-folder per class, and arrays in NPZ files."""
 
+import base64
 import io
 import zipfile
 import zlib
@@ -13,6 +14,7 @@ STORED = pa.struct([("bytes", pa.binary()), ("path", pa.string())])  # as `datas
 PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
 CHANNELS = (1, 2, 3, 4)  # grey, grey and opacity, RGB, RGB and opacity
 AT_ONCE = 1000  # images per record batch
+THUMBNAIL = 64  # pixels of a thumbnail's longer side
 # What NumPy raises for files that are not what they should be.
 _DAMAGES = (ValueError, TypeError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
 
@@ -66,6 +68,20 @@ def encoded(image):
     return buffer.getvalue()
 
 
+def thumbnail(image):
+    """A small copy of an image, at most some 16 kB.
+
+    Args:
+        image: a `PIL.Image.Image`; left as it is.
+
+    Returns:
+        A PNG file as a `data:` URI.
+    """
+    small = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    return "data:image/png;base64," + base64.b64encode(encoded(small)).decode("ascii")
+
+
 def _arrays(path):
     """The two arrays of an NPZ file, checked."""
     try:
@@ -102,8 +118,27 @@ def _arrays(path):
         raise UserError(f"{path}: labels are {labels.dtype}, expected integers or texts")
     if not images.size:
         raise UserError(f"{path} has no images")
+    if labels.dtype == np.uint64:  # what is too large for a class becomes negative, and is no class
+        labels = labels.astype(np.int64)
     return images, labels
 
 
 def _damaged(path):
     return UserError(f"{path}: not a readable NPZ file: cut short, damaged, or of another format")
+
+
+def content(stored):
+    """The bytes of an image as a file that TensorFlow reads: JPEG, PNG, GIF or BMP.
+
+    Args:
+        stored: an image as `STORED` has it. A file of another format becomes a lossless one.
+    """
+    data = stored["bytes"]
+    if data is None:
+        with open(stored["path"], "rb") as file:
+            data = file.read()
+    if data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")):
+        return data
+    import PIL.Image
+
+    return encoded(PIL.Image.open(io.BytesIO(data)).convert("RGB"))

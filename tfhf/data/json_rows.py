@@ -64,7 +64,7 @@ class JsonRows:
             alone = not any(line.strip() for line in lines)
         try:
             value = json.loads(first)
-        except ValueError:
+        except (ValueError, RecursionError):
             return suffix_of(self.path) != ".json"
         if field is not None or isinstance(value, list):
             return False
@@ -87,6 +87,8 @@ class JsonRows:
                 raise UserError(
                     f"{self.path}:{error.lineno}: not valid JSON: {error.msg}"
                 ) from None
+            except RecursionError:
+                raise UserError(f"{self.path}: lists or objects are nested too deeply") from None
         if is_squad(value) and field in (None, "data"):
             value, self._squad = squad_rows(value, self.path), True
         elif isinstance(value, dict) or field is not None:
@@ -138,7 +140,10 @@ class JsonRows:
                 try:
                     found = _parse(_as_text(piece, mixed))
                     break
-                except pa.ArrowInvalid as error:
+                except (
+                    ValueError,
+                    RecursionError,
+                ) as error:  # Arrow's errors are of the first kind
                     column = re.search(r"Column\(/([^/)]+).*\) changed from", str(error))
                     if not column or column[1] in mixed:
                         raise self._broken(first, piece, str(error)) from None
@@ -161,6 +166,8 @@ class JsonRows:
                 row = json.loads(line, object_pairs_hook=_object)
             except ValueError as error:
                 return UserError(f"{place}{number}: not valid JSON: {getattr(error, 'msg', error)}")
+            except RecursionError:
+                return UserError(f"{place}{number}: lists or objects are nested too deeply")
             if not isinstance(row, dict):
                 return UserError(
                     f"{place}{number}: expected an object with named values, received "
@@ -229,7 +236,8 @@ def _as_text(piece, mixed):
     """Rewrites the mixed columns of JSON lines as JSON text."""
     if not mixed:
         return piece
-    rows = [json.loads(line) for line in piece.split(b"\n") if line.strip()]
+    lines = (line for line in piece.split(b"\n") if line.strip())
+    rows = [json.loads(line, object_pairs_hook=_object) for line in lines]
     for row in rows:
         for column in mixed:
             if row.get(column) is not None:

@@ -148,12 +148,19 @@ def _floats(array, where, noun, needed_by):
         numbers = []
         for row, value in enumerate(text.to_pylist()):
             try:
-                numbers.append(None if value is None else float(value))
+                numbers.append(None if value is None else _float(value))
             except ValueError:
                 raise UserError(
                     f"{where(row)}: {noun} {value!r} is no number, which {needed_by} needs"
                 ) from None
         return pa.array(numbers, pa.float64())
+
+
+def _float(text):
+    """A number as people write it; Python's own code may part digits by underscores, too."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def _read_column(rows, column):

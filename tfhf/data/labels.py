@@ -274,4 +274,13 @@ def notes(labels, found, given):
         )
     elif absent:
         lines.append(f"data.train: no row has the label {', '.join(map(repr, absent[:10]))}")
+    alike = {}
+    for name in labels.names:
+        other = alike.setdefault(name.strip().casefold(), name)
+        if other != name:
+            lines.append(
+                f"data.train: the labels {other!r} and {name!r} differ in capitals or blanks alone;"
+                " if they are one, write it in one way"
+            )
+            break
     return lines

@@ -1,7 +1,25 @@
 """Rows of a causal language model as tokens: what is learned from, and what is to be answered."""
 
+from dataclasses import dataclass
+
 from tfhf.data import chats, next_tokens
 from tfhf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around the text of a prompt.
+
+    Attributes:
+        opening, closing: text before and behind it.
+        before: token ids before all of it.
+        strips: whether the prompt loses the blanks at its ends.
+    """
+
+    opening: str
+    closing: str
+    before: list[int]
+    strips: bool
 
 
 class Reader:
@@ -34,7 +52,7 @@ class Reader:
         if self._end is None:
             raise UserError("model: its tokenizer has no end-of-text token (set eos_token)")
         begins = (tokenizer.bos_token_id, tokenizer.cls_token_id, self._end)
-        self._begin = next(token for token in begins if token is not None)
+        self.begin = next(token for token in begins if token is not None)
         one = tokenizer("a", return_special_tokens_mask=True)
         self.before = one["input_ids"][: one["special_tokens_mask"].index(0)]
 
@@ -60,7 +78,7 @@ class Reader:
         ids, characters = self._ended(texts, end)
         joined = self.join != "none"
         return next_tokens.from_documents(
-            ids, characters, self.max_length, begin=self._begin, joined=joined
+            ids, characters, self.max_length, begin=self.begin, joined=joined
         )
 
     def _answers(self, rows):
@@ -112,7 +130,7 @@ class Reader:
             text, before = chats.told(self.tokenizer, chat, answering=True), []
         else:
             text, before = row["prompt"] + self.separator, self.before
-        return before + self._encoded([text])["input_ids"][0] or [self._begin]
+        return before + self._encoded([text])["input_ids"][0] or [self.begin]
 
     def kept(self, prompt, made):
         """The last tokens of a prompt, so that there is room for what is generated.
@@ -124,13 +142,42 @@ class Reader:
         Raises:
             UserError: if the model cannot read as many.
         """
+        return next_tokens.last(prompt, self.longest(made), self.before)
+
+    def longest(self, made):
+        """Most tokens of a prompt behind which `made` more can be generated; as for `kept`."""
         longest, made = self.tokenizer.model_max_length, made or 1
         if made >= longest:
             raise UserError(
                 f"max_new_tokens: the model reads {longest} tokens, those of the prompt and new "
                 f"ones; received {made}"
             )
-        return next_tokens.last(prompt, longest - made, self.before)
+        return longest - made
+
+    def frame(self):
+        """What stands around every prompt.
+
+        Returns:
+            Frame.
+
+        Raises:
+            UserError: if a chat template does more with a message than to stand around it.
+        """
+        if self.format != "chat":
+            return Frame("", self.separator, self.before, strips=False)
+
+        def told(content):
+            return chats.told(
+                self.tokenizer, [{"role": "user", "content": content}], answering=True
+            )
+
+        marks = ("\ue000one\ue001", "\ue000another\ue001")
+        frames = {tuple(told(mark).split(mark)) for mark in marks}
+        frame = frames.pop()
+        if frames or len(frame) != 2:
+            raise UserError("model: its chat template changes messages, so that no prompt fits in")
+        strips = told(f" {marks[0]} ") == told(marks[0])
+        return Frame(*frame, [], strips)
 
     def behind(self, row, text):
         """A generated text behind its prompt, or the chat with it.
@@ -146,3 +193,14 @@ class Reader:
         if last["role"] == "assistant":  # its words were continued
             return [*before, last | {"content": last["content"] + text}]
         return [*chat, {"role": "assistant", "content": text}]
+
+
+def prompt_of(row):
+    """A prompt made of a row: its own, a chat's first question, or the beginning of a text."""
+    if isinstance(row, str):
+        return row
+    if "prompt" in row:
+        return row["prompt"]
+    if "messages" in row:
+        return next((one["content"] for one in row["messages"] if one["role"] == "user"), "")
+    return row["text"][: min(200, len(row["text"]) // 2)]

@@ -12,6 +12,8 @@ from tfhf.data.cells import TEXTS, is_text, nested
 from tfhf.data.matching import match_columns, named
 from tfhf.errors import UserError
 
+AT_ONCE = 10_000  # rows that are Python objects at a time
+
 
 @dataclass(frozen=True)
 class Column:
@@ -70,16 +72,20 @@ class Rows:
                 )
         self._ends = list(accumulate(len(table.dataset) for table in tables))
         self._nested = {}  # (table, column) → the lists or objects that its texts stand for
+        numbered = {kind.of for kind in kinds.values()}
         for role, column in list(self.matched.items()):
             if kinds[role].joins and isinstance(column, list):
-                self._join(role, column)
+                self._join(role, column, role in numbered)
         for role, column in named(self.matched):
             for number, table in enumerate(tables):
                 if (number, column) not in self._nested:
                     self._unfold(number, table, role, column, kinds[role])
 
-    def _join(self, role, columns):
-        """Puts the texts of several columns into one column of lists."""
+    def _join(self, role, columns, numbered):
+        """Puts the texts of several columns into one column of lists.
+
+        Where their places are `numbered` by another role, an empty cell would move those behind it.
+        """
         joined = self.matched[role] = " + ".join(columns)
         for number, table in enumerate(self.tables):
             for column in columns:
@@ -89,9 +95,15 @@ class Rows:
                         f"data.columns.{role}: column {column!r} of {table.name} has type "
                         f"{table.mixed.get(column, found)}, not text or list of text"
                     )
-            values = zip(*(table.column(column).to_pylist() for column in columns), strict=True)
-            lists = [[text for value in row for text in _texts(value)] for row in values]
-            self._nested[number, joined] = pa.chunked_array([pa.array(lists, TEXTS)])
+            arrays, chunks = [table.column(column) for column in columns], []
+            for start in range(0, len(table.dataset), AT_ONCE):
+                parts = (array.slice(start, AT_ONCE).to_pylist() for array in arrays)
+                values = list(zip(*parts, strict=True))
+                if numbered:
+                    _check_gaps(table, role, columns, values, start)
+                lists = [[text for value in row for text in _texts(value)] for row in values]
+                chunks.append(pa.array(lists, TEXTS))
+            self._nested[number, joined] = pa.chunked_array(chunks)
 
     def _unfold(self, number, table, role, column, kind):
         if column in table.mixed and not kind.mixes:
@@ -163,6 +175,17 @@ class Rows:
                     as_dataset(role, [chunk.cast(kind) for chunk in array.chunks], feature)
                 )
         return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+
+
+def _check_gaps(table, role, columns, values, start):
+    """Refuses a row, the first of which is `start`, where a cell is empty and a later one not."""
+    for row, cells in enumerate(values, start):
+        there = [cell is not None for cell in cells]
+        if there != sorted(there, reverse=True):
+            raise UserError(
+                f"{table.where(row)}: column {columns[there.index(False)]!r} ({role}) is empty, but"
+                " one behind it is not; only the last ones may be empty, because they are numbered"
+            )
 
 
 def _texts(value):

@@ -107,8 +107,10 @@ def _raw_chunks(path):
 
 def _decoder(encoding):
     try:
-        return codecs.getincrementaldecoder(encoding or "utf-8")()
-    except LookupError:
+        decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
+        decoder.decode(b"").strip("")  # codecs such as hex make bytes, or take text
+        return decoder
+    except (LookupError, TypeError, ValueError):
         raise UserError(
             f"data.encoding: unknown encoding {encoding!r}; use a name such as utf-8, latin-1 or "
             "cp1252"

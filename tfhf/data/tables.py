@@ -184,6 +184,7 @@ def _arrow_rows(path, kind):
             if schema.names.count(name) > 1:
                 raise UserError(f"{path}: two columns are called {name!r}; rename one of them")
         plain = pa.schema([one.with_type(_plain(one.type)) for one in schema], schema.metadata)
+        _check_types(path, plain)
         rows = 0
         for batch in batches:
             rows += batch.num_rows
@@ -195,6 +196,20 @@ def _arrow_rows(path, kind):
         ) from None
     if not rows:
         raise UserError(f"{path} has no rows")
+
+
+def _check_types(path, schema):
+    """Refuses columns of types that rows of a dataset cannot have, such as Arrow's maps."""
+    from datasets.features.features import generate_from_arrow_type
+
+    for one in schema:
+        try:
+            generate_from_arrow_type(one.type)
+        except ValueError:
+            raise UserError(
+                f"{path}: column {one.name!r} has the type {one.type}, which is not read; write "
+                "the file without it, or in another type"
+            ) from None
 
 
 def _open_parquet(path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfhf.data.kinds import images
 from tfhf.storage import storing, write_json
 
 
@@ -47,11 +48,12 @@ class TokenStore:
 
         Raises:
             StorageError: if the files cannot be written.
+            UserError: if an image cannot be decoded.
         """
         folder = Path(folder)
         writer = _Writer(folder, task.padding)
         for start in range(0, len(dataset), task.rows_at_once):
-            rows = dataset[start : start + task.rows_at_once]
+            rows = _decoded(dataset, start, min(start + task.rows_at_once, len(dataset)))
             columns = dict(task.encode(rows))
             count = len(next(iter(columns.values())))
             local = np.asarray(columns.pop("row", range(count)), np.int64)
@@ -100,6 +102,14 @@ class TokenStore:
             return np.asarray(self.array("length"), np.int64)
         widths = [np.diff(self.array(f"{name}.offsets")) for name in self.padding]
         return np.max(widths, axis=0) if widths else np.ones(self.features, np.int64)
+
+
+def _decoded(dataset, first, last):
+    """Some rows, their images decoded; one that cannot be is named."""
+    try:
+        return dataset[first:last]
+    except images.DAMAGES as error:
+        raise images.damaged(dataset, first, last) or error from error
 
 
 class _Writer:

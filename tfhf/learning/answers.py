@@ -1,6 +1,12 @@
-"""Answers as people read them: exact parts of a context, from the characters of spans."""
+"""Answers as people read them: exact parts of a context, and how near they are to references."""
 
+import re
+import string
 import unicodedata
+from collections import Counter
+
+PUNCTUATION = str.maketrans("", "", string.punctuation)
+ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def visible(context, start, end):
@@ -122,3 +128,31 @@ def whole_words(tokenizer, context, windows):
     for first, last, spans in windows:
         for score, start, end in spans:
             yield score, max(first, begins.get(start, start)), min(last, ends.get(end, end))
+
+
+def words(text):
+    """The words that count: lower case, without punctuation and English articles."""
+    return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
+
+
+def nearest(prediction, references):
+    """The best exact match and the best F1 against any reference, each in [0, 1].
+
+    Args:
+        prediction: a text; empty for no answer.
+        references: texts; where there is none, or none has words, no answer is the right one.
+
+    Source: https://rajpurkar.github.io/SQuAD-explorer/ (`evaluate-v2.0.py`)
+    """
+    wanted = [found for found in map(words, references) if found] or [[]]
+    pairs = [_match(words(prediction), reference) for reference in wanted]
+    return max(exact for exact, _ in pairs), max(f1 for _, f1 in pairs)
+
+
+def _match(predicted, reference):
+    exact = float(predicted == reference)
+    common = sum((Counter(predicted) & Counter(reference)).values())
+    if not common:
+        return exact, exact  # both without a word, or nothing right
+    precision, recall = common / len(predicted), common / len(reference)
+    return exact, 2 * precision * recall / (precision + recall)

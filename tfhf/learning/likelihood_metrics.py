@@ -4,11 +4,16 @@ import evaluate
 import numpy as np
 from datasets import Features, Value
 
+from tfhf.errors import UserError
+
 
 class TokenLikelihood(evaluate.Metric):
     """Perplexity and accuracy over the tokens of a whole split, from sums per example.
 
     The mean is taken over tokens, once: a mean of the batches' means would depend on the batches.
+
+    Raises:
+        UserError: if there is no token, of which no mean could be taken.
     """
 
     def __init__(self, **kwargs):
@@ -25,7 +30,10 @@ class TokenLikelihood(evaluate.Metric):
     def _compute(self, losses, tokens, correct):
         count = int(np.sum(tokens))
         if not count:
-            return {"perplexity": float("nan"), "accuracy": float("nan"), "tokens": 0}
+            raise UserError(
+                f"data: none of the {len(tokens)} examples to evaluate on has a token to predict;"
+                " give this split more text"
+            )
         # A diverged model's loss is finite where its perplexity is not.
         with np.errstate(over="ignore"):
             perplexity = float(np.exp(np.sum(losses) / count))

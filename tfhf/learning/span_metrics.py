@@ -4,16 +4,11 @@ The figures are those of the official SQuAD 2.0 script, as shares in [0, 1] wher
 cent. Source: https://rajpurkar.github.io/SQuAD-explorer/ (`evaluate-v2.0.py`).
 """
 
-import re
-import string
-from collections import Counter
-
 import evaluate
 import numpy as np
 from datasets import Features, List, Value
 
-PUNCTUATION = str.maketrans("", "", string.punctuation)
-ARTICLES = re.compile(r"\b(a|an|the)\b")
+from tfhf.learning.answers import nearest
 
 
 class SpanAnswers(evaluate.Metric):
@@ -66,32 +61,6 @@ class SpanAnswers(evaluate.Metric):
 def _means(prefix, scores):
     exact_match, f1 = scores.mean(0)
     return {f"{prefix}exact_match": float(exact_match), f"{prefix}f1": float(f1)}
-
-
-def words(text):
-    """The words that count: lower case, without punctuation and English articles."""
-    return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
-
-
-def nearest(prediction, references):
-    """The best exact match and the best F1 against any reference, each in [0, 1].
-
-    Args:
-        prediction: a text; empty for no answer.
-        references: texts; where there is none, or none has words, no answer is the right one.
-    """
-    wanted = [found for found in map(words, references) if found] or [[]]
-    pairs = [_match(words(prediction), reference) for reference in wanted]
-    return max(exact for exact, _ in pairs), max(f1 for _, f1 in pairs)
-
-
-def _match(predicted, reference):
-    exact = float(predicted == reference)
-    common = sum((Counter(predicted) & Counter(reference)).values())
-    if not common:
-        return exact, exact  # both without a word, or nothing right
-    precision, recall = common / len(predicted), common / len(reference)
-    return exact, 2 * precision * recall / (precision + recall)
 
 
 def best_threshold(scores, absent, answerable, spoken):

@@ -3,7 +3,10 @@
 from tfhf.errors import UserError
 
 # Families that count positions from the padding id on: so many of their positions are never used.
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet")
+OFFSET_POSITIONS = (
+    *("roberta", "xlm-roberta", "camembert", "longformer", "mpnet"),
+    *("roberta-prelayernorm", "esm"),
+)
 
 
 def agree(tokenizer, config, name):
@@ -40,11 +43,47 @@ def agree(tokenizer, config, name):
 
 
 def positions(config):
-    """The most tokens a model has positions for, or None where positions are relative."""
+    """The most tokens a model has positions for, or None where positions are relative.
+
+    Raises:
+        UserError: if positions are counted from a padding token that the config does not state.
+    """
     longest = getattr(config, "max_position_embeddings", None)
     if longest and config.model_type in OFFSET_POSITIONS:
-        longest -= config.pad_token_id + 1
+        longest -= padding_id(config) + 1
+    if longest and config.model_type == "mistral" and config.sliding_window:
+        longest = min(longest, config.sliding_window)  # TensorFlow's class has no such window
     return longest if longest and longest > 0 else None
+
+
+def padding_id(config):
+    """The padding id of a family that counts positions from it on.
+
+    Raises:
+        UserError: if the config states none.
+    """
+    if config.model_type == "mpnet":
+        return 1  # PyTorch's class says so, whatever the config says
+    if config.pad_token_id is None:
+        raise UserError(
+            f"model: a {config.model_type} counts positions from its padding token; set"
+            " pad_token_id in its config.json"
+        )
+    return config.pad_token_id
+
+
+def count_from_padding(model):
+    """Lets a built model count positions from its own padding id on, as PyTorch's does.
+
+    TensorFlow's classes count from 1 on, whatever the config says.
+
+    Args:
+        model: a transformers TensorFlow model, its variables built; changed in place.
+    """
+    if model.config.model_type in OFFSET_POSITIONS:
+        for layer in model.submodules:
+            if hasattr(layer, "create_position_ids_from_input_ids"):
+                layer.padding_idx = padding_id(model.config)
 
 
 def tokenizer_notes(tokenizer):

@@ -8,7 +8,7 @@ that is seen in what it reaches. `tests/models/facts/starts.json` holds what PyT
 import math
 import re
 
-from tfhf.models.agreement import OFFSET_POSITIONS
+from tfhf.models.agreement import OFFSET_POSITIONS, padding_id
 from tfhf.models.names import places
 
 # Weights that start with zeros though they are matrices, or though TensorFlow draws them.
@@ -62,7 +62,8 @@ def _start(place, config):
     if config.model_type == "gpt2" and name.endswith("c_proj.weight"):
         deviation /= math.sqrt(2 * config.n_layer)
     values = tf.random.normal(shape, stddev=deviation)
-    counts_padding = POSITIONS.search(name) and config.model_type in OFFSET_POSITIONS
-    if (WORDS.search(name) or counts_padding) and config.pad_token_id is not None:
-        values *= 1 - tf.one_hot([config.pad_token_id], shape[0], axis=0)
+    counted = config.model_type in OFFSET_POSITIONS
+    padding = padding_id(config) if counted else config.pad_token_id
+    if padding is not None and (WORDS.search(name) or (counted and POSITIONS.search(name))):
+        values *= 1 - tf.one_hot([padding], shape[0], axis=0)
     return values

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from tfhf.errors import UserError
 from tfhf.models import intake
+from tfhf.models.agreement import count_from_padding
 from tfhf.models.filling import fill
+from tfhf.models.ignored_settings import check_settings
 from tfhf.models.initialization import initialize
 from tfhf.models.names import places
 from tfhf.models.report import LoadReport
 from tfhf.models.sources import Source, load_config
 from tfhf.models.stored import open_weights
 from tfhf.models.ties import settle_ties, tie
+from tfhf.models.tokenization import reason
 
 
 def load_backbone(source, auto_class, **config_changes):
@@ -36,9 +39,10 @@ def load_backbone(source, auto_class, **config_changes):
         checkpoint lacks start as PyTorch starts them, drawn from Keras's global seed.
 
     Raises:
-        UserError: if the family has no such head, the config and the weights contradict each other,
-            nothing of the backbone is in the checkpoint, or the checkpoint's output layer differs
-            from embeddings that TensorFlow's class uses for both.
+        UserError: if the family has no such head, TensorFlow's class does not follow the config,
+            the config and the weights contradict each other, nothing of the backbone is in the
+            checkpoint, or the checkpoint's output layer differs from embeddings that TensorFlow's
+            class uses for both.
     """
     config = load_config(source)
     config.update({**config_changes, "dtype": "float32"})
@@ -96,10 +100,17 @@ def _build(config, auto_class, source):
             f"model: {source.name} is a {config.model_type}, which has no {auto_class} in"
             f" transformers 4.57; it has {', '.join(_auto_classes(config))}"
         )
+    check_settings(config, source.name)
     with _without_advice():
-        model = chosen.from_config(config)
+        try:
+            model = chosen.from_config(config)
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(
+                f"model: the config of {source.name} makes no model: {reason(error)}"
+            ) from error
         model.build_in_name_scope()
     tie(model)
+    count_from_padding(model)
     return model
 
 

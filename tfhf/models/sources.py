@@ -52,6 +52,8 @@ def resolve(name, revision=None):
         UserError: if there is no such model, the Hub is out of reach, or the intake check refuses.
     """
     name = str(name)
+    if name == MINILM and revision is not None:
+        raise UserError(f"model: {MINILM} is one revision of its model; received {revision!r}")
     if name == MINILM:
         source = _minilm()
     elif _is_folder(name):

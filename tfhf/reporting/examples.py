@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tfhf.reporting.findings import final_split, mistakes, order_gaps
 from tfhf.reporting.forms import shortened
 from tfhf.reporting.marks import Span, excerpt, labels, marked
+from tfhf.reporting.pictures import opened
 
 TITLES = {
     "regression": "Largest errors",
@@ -58,7 +59,7 @@ def table(record):
     cells = CELLS.get(form, _label_cells)
     shown = []
     for row in worst:
-        asked = [_asked(role, row.inputs.get(role, "")) for role in roles]
+        asked = [_asked(role, row) for role in roles]
         given = cells(row, gaps[id(row)]) if gaps else cells(row)
         shown.append(asked + given)
     of = f"{wrong:,} {'rows' if form in ORDERED else 'wrong rows'} of the {split} split"
@@ -67,9 +68,23 @@ def table(record):
     return Table(title, caption, columns, shown, NOTES.get(form, ""))
 
 
-def _asked(role, text):
-    """An input; of an image's path the last folder and the name, which is what tells them apart."""
-    return marked("/".join(Path(text).parts[-2:]) if role == "image" else text, [])
+def _asked(role, row):
+    """An input as it was given; an image beside what is told of its name."""
+    text = row.inputs.get(role, "")
+    return _image(row) if role == "image" and text else marked(text, [])
+
+
+def _image(row):
+    """An image, small, and of its path the last folder and the name, which tell images apart."""
+    from markupsafe import Markup
+
+    from tfhf.data.image_files import thumbnail
+
+    name = marked("/".join(Path(row.inputs["image"]).parts[-2:]), [])
+    image = opened(row)
+    if image is None:
+        return name
+    return Markup('<img class="small" src="{}" alt=""><br>{}').format(thumbnail(image), name)
 
 
 LABELLED = [("expected", "label"), ("predicted", "label"), ("probability", "n")]

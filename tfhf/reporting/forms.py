@@ -27,7 +27,7 @@ from tfhf.reporting.values import number, section
 LONGEST_TEXT = 600  # characters of an example that a report keeps
 RESULT_KEYS = (
     *("expected", "label", "score", "probabilities", "choice", "answer", "tags", "entities"),
-    *("rank", "found", "tokens", "loss", "accuracy", "row"),
+    *("rank", "found", "tokens", "loss", "accuracy", "row", "thumbnail"),
 )
 
 
@@ -61,15 +61,19 @@ def read(rows):
     """Reads the rows of a predictions file.
 
     Args:
-        rows: dictionaries; those of no form, or of another form than the first, are left out.
+        rows: iterable of dictionaries; those of no form, or of another form than the first, are
+            left out.
 
     Returns:
         The form's name, or None, and a list of `Row`.
     """
-    form = next(filter(None, map(form_of, rows)), None)
-    if form is None:
-        return None, []
-    return form.name, [form.read(row) for row in rows if form_of(row) is form]
+    form, found = None, []
+    for row in rows:  # one after the other: a file may hold more than fits into memory
+        fitting = form_of(row)
+        form = form or fitting
+        if fitting is not None and fitting is form:
+            found.append(form.read(row))
+    return None if form is None else form.name, found
 
 
 def form_of(row):
@@ -121,7 +125,8 @@ def _read_class(row):
     predicted, confidence = row.get("label"), number(row.get("score"))
     if confidence is None:
         confidence = number(section(row, "probabilities").get(predicted))
-    return Row(_inputs(row), str(row["expected"]), str(predicted), confidence)
+    facts = _thumbnail(row)
+    return Row(_inputs(row), str(row["expected"]), str(predicted), confidence, "", facts)
 
 
 def _read_labels(row):
@@ -133,7 +138,13 @@ def _read_labels(row):
         if (label in expected) != (label in predicted) and number(p) is not None
     }
     worst = max(wrong, key=wrong.get, default="")
-    return Row(_inputs(row), expected, predicted, wrong.get(worst), worst)
+    return Row(_inputs(row), expected, predicted, wrong.get(worst), worst, _thumbnail(row))
+
+
+def _thumbnail(row):
+    """The small copy of an image that has no file of its own, if the row holds one."""
+    thumbnail = row.get("thumbnail")
+    return {"thumbnail": thumbnail} if str(thumbnail).startswith("data:image/") else {}
 
 
 def _is_number(row):
@@ -153,7 +164,7 @@ def _read_choice(row):
 
 
 def _read_answer(row):
-    from tfhf.learning.span_metrics import nearest
+    from tfhf.learning.answers import nearest
 
     expected = tuple(map(str, row["expected"]))
     exact, f1 = nearest(row["answer"], expected)

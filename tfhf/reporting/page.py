@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from tfhf import storage
-from tfhf.reporting import examples, plots, snippets
+from tfhf.reporting import examples, exported, plots, snippets
 from tfhf.reporting.findings import (
     SHARES_OF_ROWS,
     class_names,
@@ -122,6 +122,7 @@ def _contents(record, drawn):
         "run": shlex.quote(record.shown),
         "predict": snippets.command(record),
         "exported": (record.folder / "export").is_dir(),
+        "exports": exported.exports(record),
     }
 
 

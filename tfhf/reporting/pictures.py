@@ -1,4 +1,7 @@
-"""A plot of images that were taken for others. A drawing function as in `curves.py`."""
+"""Images that were taken for others, and a plot of them: a drawing function as in `curves.py`."""
+
+import base64
+import io
 
 from tfhf.reporting.findings import final_split, mistakes
 from tfhf.reporting.outcomes import drawable
@@ -9,6 +12,8 @@ LARGEST = 256  # pixels of an image's longer side in the plot
 
 
 def draw_surest_mistakes(figure, record, theme):
+    import numpy as np
+
     split = final_split(record.predictions)
     rows = record.predictions.get(split, [])
     if not rows or "image" not in rows[0].inputs or record.form != "single_label":
@@ -16,7 +21,7 @@ def draw_surest_mistakes(figure, record, theme):
     worst, wrong = mistakes(rows, record.form, limit=TRIED)
     found = []
     for row in worst:
-        image = _opened(row.inputs["image"])
+        image = opened(row)
         if image is not None:
             found.append((row, image))
         if len(found) == ACROSS * DOWN:
@@ -33,7 +38,7 @@ def draw_surest_mistakes(figure, record, theme):
         column, line = place % ACROSS, place // ACROSS
         box = [column / ACROSS + 0.02, 1 - (line + 1) / down, 0.96 / ACROSS - 0.02, 0.78 / down]
         axes = whole.inset_axes(box)
-        axes.imshow(image, cmap="gray")
+        axes.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=255)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.grid(False)
@@ -51,14 +56,20 @@ def _cut(name):
     return name if len(name) <= 16 else f"{name[:15]}…"
 
 
-def _opened(path):
-    """An image as an array, made small, or None where there is none under its path any more."""
-    import numpy as np
+def opened(row):
+    """The image of a row as a `PIL.Image.Image`, made small; None where it is nowhere any more.
+
+    Args:
+        row: a `Row` with the input `image`.
+    """
     import PIL.Image
 
+    source, kept = row.inputs["image"], row.facts.get("thumbnail")
     try:
-        with PIL.Image.open(path) as image:
+        if kept:
+            source = io.BytesIO(base64.b64decode(kept.partition(",")[2], validate=True))
+        with PIL.Image.open(source) as image:
             image.thumbnail((LARGEST, LARGEST))
-            return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+            return image.convert("L" if image.mode in ("1", "L") else "RGB")
     except (OSError, ValueError, PIL.Image.DecompressionBombError):
         return None

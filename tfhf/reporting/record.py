@@ -99,7 +99,7 @@ def read(run_folder):
             f"give the folder that `tfhf train` wrote, received {str(folder)!r}"
         )
     notes = []
-    log = _read_rows(folder / "log.jsonl", notes)
+    log = list(_read_rows(folder / "log.jsonl", notes))
     metrics = _read_json(folder / "metrics.json", notes)
     recipe_text, recipe = _read_recipe(folder / "recipe.yaml", notes)
     form, predictions = _read_predictions(folder / "predictions", notes)
@@ -158,10 +158,10 @@ def _read_json(path, notes):
 
 
 def _read_rows(path, notes):
-    """The dicts of a JSONL file; a line cut off by a kill is counted, not raised."""
+    """Yields the dicts of a JSONL file; a line cut off by a kill is counted, not raised."""
     if not path.is_file():
-        return []
-    rows, unreadable = [], 0
+        return
+    unreadable = 0
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
@@ -169,7 +169,6 @@ def _read_rows(path, notes):
             except ValueError:
                 row, unreadable = None, unreadable + 1
             if isinstance(row, dict):
-                rows.append(row)
+                yield row
     if unreadable:
         notes.append(f"{path.name}: {unreadable} unreadable line(s) left out")
-    return rows

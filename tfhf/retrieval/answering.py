@@ -1,6 +1,7 @@
 """Answers from the passages that were found, each with the place it comes from."""
 
 import re
+import string
 from dataclasses import dataclass
 
 from tfhf import models, prediction, tasks
@@ -134,9 +135,13 @@ class Generative:
         prompt: what the model is given, with places for `{passages}` and `{question}`.
         max_new_tokens: longest answer.
         **choices: further choices of the task's pipeline, such as `do_sample=True`.
+
+    Raises:
+        UserError: if there is no such model, or the prompt lacks one of its places.
     """
 
     def __init__(self, model, *, prompt=PROMPT, max_new_tokens=128, **choices):
+        _check_places(prompt)
         self.prompt, self.max_new_tokens, self.choices = prompt, max_new_tokens, choices
         self.name = str(model)
         kind = _kind(model)
@@ -191,6 +196,19 @@ def reader(model=None, embedder=None):
         return Quoting(embedder)
     kind = _kind(model)
     return Extractive(model) if "question-answering" in kind.pipelines else Generative(model)
+
+
+def _check_places(prompt):
+    """Refuses a prompt that passages and question would not get into."""
+    try:
+        places = {name for _, name, _, _ in string.Formatter().parse(prompt) if name is not None}
+    except ValueError:  # a single brace
+        places = set()
+    if places != {"passages", "question"}:
+        raise UserError(
+            "prompt: want the places {passages} and {question}, and other braces doubled; received "
+            f"{prompt!r}"
+        )
 
 
 def _kind(model):

@@ -43,7 +43,8 @@ def read_documents(paths):
     """Reads files, or all files of folders that end in .txt, .md or .pdf.
 
     Args:
-        paths: a file, a folder, which is read with the folders in it, or a list of them.
+        paths: a file, a folder, which is read with the folders in it, or a list of them. Files
+            and folders in it whose names begin with a dot are left out.
 
     Returns:
         A list of Document, in the order given; those of a folder by name.
@@ -59,11 +60,16 @@ def read_documents(paths):
             raise UserError(f"documents: {path} is no file or folder")
         files = [path]
         if path.is_dir():
-            files = sorted(one for one in path.rglob("*") if one.suffix.lower() in READ)
+            files = sorted(one for one in path.rglob("*") if _belongs(one.relative_to(path)))
             if not files:
                 raise UserError(f"documents: no file in {path} ends in {', '.join(READ)}")
         documents += [_read(file) for file in files]
     return documents
+
+
+def _belongs(path):
+    """Whether a file, by its path in a folder, is one to read."""
+    return path.suffix.lower() in READ and not any(part.startswith(".") for part in path.parts)
 
 
 def _read(file):
@@ -78,6 +84,8 @@ def _read(file):
         raise UserError(
             f"documents: {file} is not UTF-8 (byte {error.start}); save it as UTF-8"
         ) from error
+    except OSError as error:
+        raise UserError(f"documents: {file} cannot be read: {error.strerror}") from error
     if not text.strip():
         raise UserError(f"documents: {file} is empty; leave it out")
     headings = tuple(_headings(text)) if suffix in MARKDOWN else ()
@@ -90,9 +98,9 @@ def _headings(text):
     for line in text.splitlines(keepends=True):
         lines.append((position, line.rstrip("\r\n")))
         position += len(line)
-    above, fence = [], None
+    above, fence, first = [], None, _front_matter(lines)
     for number, (start, line) in enumerate(lines):
-        if number < _front_matter(lines):
+        if number < first:
             continue
         opened = FENCE.match(line)
         if opened and (fence is None or opened[1].startswith(fence)):
@@ -143,8 +151,11 @@ def _read_pdf(file):
         if reader.is_encrypted and not reader.decrypt(""):
             raise UserError(f"documents: {file} is encrypted; save it without a password")
         texts = [page.extract_text() for page in reader.pages]
-    except pypdf.errors.PyPdfError as error:
-        raise UserError(f"documents: {file} is no readable PDF file: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:  # damaged files raise whatever their parts happen to lack
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"documents: {file} is no readable PDF file: {reason}") from error
     if not any(text.strip() for text in texts):
         raise UserError(
             f"documents: {file} holds no text, only pictures of it; run text recognition on it"

@@ -1,6 +1,5 @@
 """How well an embedding model finds what people judged relevant: folders as BEIR has them."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,29 +36,27 @@ def read_judgements(folder, split="test", *, titles=False):
         Judgements.
 
     Raises:
-        UserError: if a file is missing, or a judgement names what does not exist; names the row.
+        UserError: if a file is missing, an id comes twice, or a judgement names what does not
+            exist; names the row.
 
     Source: https://github.com/beir-cellar/beir/wiki/Load-your-custom-dataset
     """
     folder = Path(folder)
-    passages = {
-        name: f"{row.get('title', '')} {row['text']}".strip() if titles else row["text"]
-        for name, row in _rows(folder / "corpus.jsonl")
-    }
-    queries = {name: row["text"] for name, row in _rows(_first(folder, split, "queries", "jsonl"))}
+    passages = _texts(folder / "corpus.jsonl", titles)
+    queries = _texts(_first(folder, split, "queries", "jsonl"))
     file, relevant = _first(folder, split, "qrels", "tsv"), {}
-    with open(file, encoding="utf-8", newline="") as lines:
-        for number, row in enumerate(csv.reader(lines, delimiter="\t"), 1):
-            if number == 1 or not row:
-                continue
-            try:
-                query, passage, grade = row[0], row[1], float(row[2])
-            except (IndexError, ValueError):
-                raise UserError(f"{file}:{number}: want query, passage and a number") from None
-            if query not in queries or passage not in passages:
-                raise UserError(f"{file}:{number}: no query {query!r} or no passage {passage!r}")
-            if grade > 0:
-                relevant.setdefault(query, {})[passage] = grade
+    for number, line in _lines(file):
+        row = line.split("\t")
+        if number == 1 and row[0] not in queries:
+            continue  # the names of the columns
+        try:
+            query, passage, grade = row[0], row[1], float(row[2])
+        except (IndexError, ValueError):
+            raise UserError(f"{file}:{number}: want query, passage and a number") from None
+        if query not in queries or passage not in passages:
+            raise UserError(f"{file}:{number}: no query {query!r} or no passage {passage!r}")
+        if grade > 0:
+            relevant.setdefault(query, {})[passage] = grade
     if not relevant:
         raise UserError(f"{file}: no query has a relevant passage")
     return Judgements(passages, {query: queries[query] for query in relevant}, relevant)
@@ -98,14 +95,32 @@ def _first(folder, split, name, suffix):
     return found[0]
 
 
-def _rows(file):
-    """Yields id and row of each line of a JSONL file."""
+def _texts(file, titles=False):
+    """Id → text of the rows of a JSONL file."""
+    found = {}
+    for number, line in _lines(file):
+        try:
+            row = json.loads(line)
+            name, text, title = str(row["_id"]), row["text"], row.get("title")
+        except (ValueError, KeyError, TypeError):
+            text = None
+        if not isinstance(text, str):
+            raise UserError(f"{file}:{number}: want an object with _id and text")
+        if name in found:
+            raise UserError(f"{file}:{number}: the _id {name!r} comes twice")
+        found[name] = f"{title} {text}".strip() if titles and title else text
+    return found
+
+
+def _lines(file):
+    """Yields `(number, line)` for the lines of a file that are not blank."""
     if not file.is_file():
         raise UserError(f"{file} is missing")
-    with open(file, encoding="utf-8") as lines:
+    with open(file, "rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
-                yield str(row["_id"]), row
-            except (ValueError, KeyError, TypeError):
-                raise UserError(f"{file}:{number}: want an object with _id and text") from None
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError:
+                raise UserError(f"{file}:{number}: not UTF-8; save it as UTF-8") from None
+            if text.strip():
+                yield number, text

@@ -64,11 +64,12 @@ class Index:
         try:
             self._vectors = faiss.read_index(str(self.folder / about["vectors"]))
             stored = (self.folder / about["passages"]).read_bytes().decode("utf-8")
-        except (OSError, RuntimeError) as error:
+            self.passages = [Passage(**json.loads(line)) for line in stored.split("\n") if line]
+        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
             raise UserError(
-                f"index: {self.folder} cannot be read: {error}; build it again"
+                f"index: {self.folder} cannot be read: {reason}; build it again"
             ) from error
-        self.passages = [Passage(**json.loads(line)) for line in stored.split("\n") if line]
         if self._vectors.ntotal != len(self.passages):
             raise UserError(
                 f"index: {self.folder} holds {self._vectors.ntotal} vectors and "
@@ -144,11 +145,16 @@ class Index:
 
         Args:
             question: a text, or a list of texts.
-            top_k: passages per question, fewer where the index has fewer.
+            top_k: passages per question, at least 1; fewer where the index has fewer.
 
         Returns:
             A list of Hit, best first; for a list of questions a list of them.
+
+        Raises:
+            UserError: if no passage is asked for.
         """
+        if top_k < 1:
+            raise UserError(f"top_k: want at least 1 passage per question; received {top_k}")
         many = not isinstance(question, str)
         vectors = self.embedder.queries(question if many else [question])
         scores, numbers = self._vectors.search(vectors, min(top_k, len(self.passages)))

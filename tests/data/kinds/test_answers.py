@@ -91,6 +91,12 @@ def test_lists_of_two_lengths(fails):
     )
 
 
+def test_starts_that_are_no_whole_numbers(fails):
+    assert fails(KINDS, [row(("Paris", 15.5))]).startswith(
+        "data.train: an answer_start in column 'answers' is no whole number (Float value 15.5"
+    )
+
+
 @pytest.mark.parametrize(
     "answers", ["Paris", {"text": ["Paris"]}, [1], {"text": 1, "answer_start": 2}]
 )

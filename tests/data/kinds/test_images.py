@@ -1,4 +1,5 @@
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -8,6 +9,7 @@ from datasets import Image as ImageFeature
 
 from tfhf.data import load
 from tfhf.data.columns import Image, Label
+from tfhf.data.tokens import TokenStore
 from tfhf.errors import UserError
 
 KINDS = {"image": Image(), "label": Label()}
@@ -91,6 +93,9 @@ def test_rows_without_an_image_and_columns_of_something_else(write):
     assert str(caught.value) == (
         "a.jsonl:2: column 'image' (image) holds no image; name one or remove the row"
     )
+    write("b.csv", "image,label\na.png,0\n,1\n")
+    with pytest.raises(UserError, match=r"^b.csv row 2: column 'image' \(image\) holds no image"):
+        load(KINDS, files={"train": "b.csv"})
     write("b.jsonl", [{"image": [1, 2], "label": 0}])
     with pytest.raises(UserError) as caught:
         load(KINDS, files={"train": "b.jsonl"})
@@ -107,3 +112,16 @@ def test_too_large_an_image(write, monkeypatch):
     with pytest.raises(UserError) as caught:
         load(KINDS, files={"train": "a.jsonl"})
     assert str(caught.value).startswith("a.jsonl:1: too large an image: ")
+
+
+def test_an_image_whose_end_is_missing(write, folder, tmp_path):
+    whole = png(np.random.default_rng(0).integers(0, 255, (90, 90), np.uint8))
+    write("b.png", whole[: len(whole) // 2])  # the header can be read
+    write("a.png", whole)
+    write("a.jsonl", [{"image": name, "label": 0} for name in ("a.png", "b.png", "a.png")])
+    rows = load(KINDS, files={"train": "a.jsonl", "validation": "a.jsonl"}).splits["train"]
+    task = SimpleNamespace(padding={}, rows_at_once=2, encode=lambda rows: {"label": rows["label"]})
+    with pytest.raises(UserError) as caught:
+        TokenStore.build(rows, task, tmp_path / "store")
+    assert str(caught.value).startswith(f"{folder}/b.png: cannot be decoded: ")
+    assert str(caught.value).endswith("; write the file again or leave it out")

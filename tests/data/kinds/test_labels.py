@@ -73,6 +73,21 @@ def test_choices(loaded):
     assert found["label"][:] == [1, 2, 0]
 
 
+def test_choices_in_columns_of_their_own(train, fails):
+    columns = {"choices": ["a", "b", "c"]}
+    rows = [{"a": "x", "b": "y", "c": None, "label": 1}, {"a": "x", "b": "y", "c": "z", "label": 2}]
+    found = train(CHOICES, rows, columns=columns)
+    assert [(row["choices"], row["label"]) for row in found] == [
+        (["x", "y"], 1),
+        (["x", "y", "z"], 2),
+    ]
+    rows[0] |= {"b": None, "c": "z"}
+    assert fails(CHOICES, rows, columns=columns) == (
+        "a.jsonl:1: column 'b' (choices) is empty, but one behind it is not; only the last ones may"
+        " be empty, because they are numbered"
+    )
+
+
 def test_choices_as_text(train):
     table = 'choices,label\n"[""a"", ""b""]",1\n"[""a"", ""b""]",0\n'
     assert [row["label"] for row in train(CHOICES, table)] == [1, 0]

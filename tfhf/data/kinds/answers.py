@@ -98,10 +98,16 @@ def _parts(rows, column, start, chunk):
             f"data.columns: column {column!r} holds {str(chunk[0].as_py())[:60]} "
             f"({rows.where(start)}), not answers, which are an object {SHAPE} for each row"
         )
-    texts, places = (
-        _listed(lengths, values.cast(kind))
-        for (lengths, values), kind in zip(found, PARTS.values(), strict=True)
-    )
+    try:
+        texts, places = (
+            _listed(lengths, values.cast(kind))
+            for (lengths, values), kind in zip(found, PARTS.values(), strict=True)
+        )
+    except pa.ArrowInvalid as error:
+        raise UserError(
+            f"{rows.name}: an answer_start in column {column!r} is no whole number ({error}); "
+            "starts count characters from 0"
+        ) from None
     return texts, places, absent.to_numpy(zero_copy_only=False)
 
 

@@ -7,9 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfhf.data.checks import is_blank
 from tfhf.data.image_files import STORED, encoded
 from tfhf.data.rows import Column, as_dataset, type_name
 from tfhf.errors import UserError
+
+# What pillow raises for files that are cut short or damaged.
+DAMAGES = (OSError, ValueError, SyntaxError, EOFError)
 
 
 def stored(value):
@@ -68,7 +72,7 @@ def _stored(rows, column, role, start, chunk):
     elif pa.types.is_binary(chunk.type) or pa.types.is_large_binary(chunk.type):
         found = chunk.cast(pa.binary())
     elif type_name(chunk.type) == "text":
-        paths = chunk
+        paths = pc.if_else(is_blank(chunk), pa.scalar(None, chunk.type), chunk)
     elif not pa.types.is_null(chunk.type):
         raise UserError(
             f"data.columns: column {column!r} ({role}) has type {type_name(chunk.type)}, not image "
@@ -83,6 +87,36 @@ def _stored(rows, column, role, start, chunk):
             [str(folder / one) if joined else one for one, joined in pairs], pa.string()
         )
     return pa.StructArray.from_arrays([found, paths], fields=list(STORED))
+
+
+def damaged(dataset, first, last):
+    """The error for the first image that cannot be decoded, though its header can be read.
+
+    Args:
+        dataset: a `datasets.Dataset`.
+        first, last: numbers of its rows, from 0, the last excluded.
+
+    Returns:
+        A UserError, or None where all images can be decoded.
+    """
+    import datasets
+    import PIL.Image
+
+    for name, feature in dataset.features.items():
+        if not isinstance(feature, datasets.Image):
+            continue
+        raw = dataset.select(range(first, last)).cast_column(name, datasets.Image(decode=False))
+        for number, row in enumerate(raw, first + 1):
+            found, path = row[name]["bytes"], row[name]["path"]
+            try:
+                with PIL.Image.open(path if found is None else io.BytesIO(found)) as image:
+                    image.load()
+            except DAMAGES as error:
+                called = path or f"{name} {number}"
+                return UserError(
+                    f"{called}: cannot be decoded: {error}; write the file again or leave it out"
+                )
+    return None
 
 
 def _check_header(rows, row, image):
@@ -100,7 +134,7 @@ def _check_header(rows, row, image):
         reason = f"a folder, not an image: {path}"
     except PIL.Image.DecompressionBombError as error:
         reason = f"too large an image: {error}"
-    except (OSError, ValueError, SyntaxError):
+    except DAMAGES:
         shown = "" if found.is_valid else f": {path}"
         reason = f"no image, or one that is cut short, damaged or of an unknown format{shown}"
     raise UserError(f"{rows.where(row)}: {reason}")
