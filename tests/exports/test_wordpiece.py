@@ -4,6 +4,7 @@ import random
 import re
 import unicodedata
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from transformers import (
@@ -118,6 +119,36 @@ def test_no_rows_and_no_tokens(tiny_tokenizer, uncased_in_graph):
     assert blank["attention_mask"].numpy().tolist() == [[0], [0]]
 
 
+def test_padding_on_the_left(vocabulary):
+    tokenizer = BertTokenizerFast(vocabulary, padding_side="left")
+    texts = HARD[:12]
+    assert_equal_ids(in_graph(tokenizer), tokenizer, texts, shifted(texts), max_length=32)
+
+
+def test_places_and_words_of_tokens(uncased, uncased_in_graph):
+    texts = HARD + random_texts(200, seed=2)
+    found = uncased_in_graph.tokenize_with_offsets(tf.constant(texts))
+    encoded = uncased(texts, add_special_tokens=False, verbose=False)
+    for row, encoding in enumerate(encoded.encodings):
+        assert found.ids[row].numpy().tolist() == encoding.ids, texts[row]
+        places = zip(found.starts[row].numpy(), found.ends[row].numpy(), strict=True)
+        assert [tuple(place) for place in places] == encoding.offsets, texts[row]
+        assert np.diff(found.words[row]).tolist() == (
+            np.diff(np.unique(encoding.word_ids, return_inverse=True)[1]).tolist()
+        ), texts[row]
+
+
+@pytest.mark.parametrize("cleans", [True, False])
+def test_texts_of_tokens(vocabulary, cleans):
+    tokenizer = BertTokenizerFast(vocabulary, clean_up_tokenization_spaces=cleans)
+    ids = tokenizer(HARD, truncation=True, max_length=64, padding=True)["input_ids"]
+    rng = random.Random(0)
+    ids += [[rng.randrange(len(tokenizer)) for _ in ids[0]] for _ in range(100)]
+    written = in_graph(tokenizer).detokenize(tf.constant(ids)).numpy()
+    expected = tokenizer.batch_decode(ids, skip_special_tokens=True)
+    assert [text.decode() for text in written] == expected
+
+
 def test_max_length_without_room(uncased_in_graph):
     with pytest.raises(ValueError, match="^max_length must leave room for text. Received: 2$"):
         uncased_in_graph(tf.constant(["the"]), max_length=2)
@@ -145,8 +176,8 @@ def test_refusals(vocabulary, tmp_path):
     bpe = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
     stem = "this tokenizer cannot be exported: "
     cases = {
-        "PreTrainedTokenizerFast cannot be exported: supported are WordPiece tokenizers such as "
-        "BertTokenizerFast; received BPE": bpe,
+        "PreTrainedTokenizerFast cannot be exported: supported are BPE tokenizers with a ByteLevel "
+        "pre_tokenizer and decoder and no normalizer; received pre_tokenizer None": bpe,
         "BertTokenizerFast cannot be exported: supported are WordPiece tokenizers with "
         "BertNormalizer and BertPreTokenizer; received normalizer Lowercase": changed(
             vocabulary, normalizer=normalizers.Lowercase()
@@ -163,13 +194,13 @@ def test_refusals(vocabulary, tmp_path):
         "received '<a><' and '<b>'": added(
             AddedToken("<a><", normalized=False), AddedToken("<b>", normalized=False)
         ),
-        stem + "set its padding_side to 'right'; received 'left'": BertTokenizerFast(
-            vocabulary, padding_side="left"
+        stem + "set its truncation_side to 'right'; received 'left'": BertTokenizerFast(
+            vocabulary, truncation_side="left"
         ),
-        stem + "its post-processor must be TemplateProcessing or BertProcessing; "
-        "received RobertaProcessing": changed(
+        stem + "its post-processor must be TemplateProcessing, BertProcessing, RobertaProcessing "
+        "or ByteLevel; received Sequence": changed(
             vocabulary,
-            post_processor=processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2)),
+            post_processor=processors.Sequence([processors.ByteLevel()]),
         ),
         stem + "it has no padding token": BertTokenizerFast(vocabulary, pad_token=None),
         stem + "its normaliser reorders the marks U+302E and U+A953, both in its vocabulary; "

@@ -1,6 +1,16 @@
 """Hugging Face tokenizers as TensorFlow ops."""
 
+import importlib
+
 from tfhf.errors import UserError
+
+# type of model in tokenizer.json → module and class
+_KINDS = {
+    "WordPiece": ("wordpiece", "WordPiece"),
+    "BPE": ("bytepair", "BytePair"),
+    "WordLevel": ("wordlevel", "WordLevel"),
+    "Unigram": ("unigram", "Unigram"),
+}
 
 
 def in_graph(tokenizer):
@@ -17,9 +27,8 @@ def in_graph(tokenizer):
         UserError: if this kind of tokenizer, or something it does, has no such form.
     """
     check_kind(tokenizer)
-    from tfhf.exports.tokenizers.wordpiece import WordPiece
-
-    return WordPiece(tokenizer)
+    module, name = _KINDS[type(tokenizer.backend_tokenizer.model).__name__]
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)(tokenizer)
 
 
 def check_kind(tokenizer):
@@ -30,8 +39,8 @@ def check_kind(tokenizer):
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     kind = type(backend.model).__name__ if backend else "no tokenizer.json"
-    if kind != "WordPiece":
+    if kind not in _KINDS:
         raise UserError(
-            f"{type(tokenizer).__name__} cannot be exported: supported are WordPiece tokenizers "
-            f"such as BertTokenizerFast; received {kind}"
+            f"{type(tokenizer).__name__} cannot be exported: supported are tokenizers of kind "
+            f"{', '.join(_KINDS)}; received {kind}"
         )

@@ -19,6 +19,8 @@ import tensorflow as tf
 from tfhf.errors import UserError
 from tfhf.exports.tokenizers.characters import PAGE, SPACE, read_characters
 from tfhf.exports.tokenizers.template import Template
+from tfhf.exports.tokenizers.tokens import Tokens
+from tfhf.exports.tokenizers.writing import TokenWriter
 
 _WORD_START, _CONTINUATION = 0, 1  # the trie's two roots
 
@@ -65,7 +67,8 @@ class WordPiece(tf.Module):
         self._spare = characters.spare
         self._unknown = vocabulary[spec["model"]["unk_token"]]
         self._longest_word = spec["model"]["max_input_chars_per_word"]
-        self._template = Template(tokenizer, spec["post_processor"])
+        self._writer = TokenWriter(tokenizer)
+        self.template = Template(tokenizer, spec["post_processor"])
 
     def __call__(self, texts, text_pairs=None, *, max_length):
         """Tokenizes a batch like `tokenizer(texts, text_pairs, truncation=True, padding=True)`.
@@ -85,7 +88,7 @@ class WordPiece(tf.Module):
         with tf.device("CPU"):
             first = self.tokenize(texts)
             second = None if text_pairs is None else self.tokenize(text_pairs)
-            return self._template(first, second, max_length=max_length)
+            return self.template(first, second, max_length=max_length)
 
     def tokenize(self, texts):
         """Splits texts into vocabulary entries, without special tokens around them.
@@ -96,24 +99,57 @@ class WordPiece(tf.Module):
         Returns:
             Ragged `(B, None)` int32, token ids.
         """
-        symbols, rows, starts = self._symbols(texts)
-        word = tf.cumsum(tf.cast(starts, tf.int64)) - 1
-        first = tf.where(starts)[:, 0]
-        end = tf.concat([first[1:], [tf.size(symbols, tf.int64)]], axis=0)
-        best = self._longest_matches(symbols, starts, tf.gather(end, word))
-        taken, broken = self._follow(tf.gather(self._depths, best), first, end)
-        broken = tf.gather(broken, word)
-        ids = tf.where(broken, self._unknown, tf.gather(self._tokens, best))
-        kept = tf.where(broken, starts, taken)
-        return tf.RaggedTensor.from_value_rowids(
-            tf.boolean_mask(ids, kept),
-            tf.boolean_mask(rows, kept),
-            tf.size(texts, tf.int64),
-            validate=False,
-        )
+        return self.tokenize_with_offsets(texts).ids
+
+    def tokenize_with_offsets(self, texts):
+        """Splits texts as `tokenize` does, and says where each token stands.
+
+        Args:
+            texts: `(B,)` string, UTF-8.
+
+        Returns:
+            Tokens.
+        """
+        with tf.device("CPU"):
+            symbols, places, rows, first_of_word = self._symbols(texts)
+            word = tf.cumsum(tf.cast(first_of_word, tf.int64)) - 1
+            first = tf.where(first_of_word)[:, 0]
+            end = tf.concat([first[1:], [tf.size(symbols, tf.int64)]], axis=0)
+            best = self._longest_matches(symbols, first_of_word, tf.gather(end, word))
+            lengths = tf.gather(self._depths, best)
+            taken, broken = self._follow(lengths, first, end)
+            broken = tf.gather(broken, word)
+            ids = tf.where(broken, self._unknown, tf.gather(self._tokens, best))
+            # Of a word that the vocabulary cannot write, the first symbol speaks for all.
+            kept = tf.where(broken, first_of_word, taken)
+            index = tf.range(tf.size(symbols, tf.int64))
+            last = tf.where(broken, tf.gather(end, word), index + lengths) - 1
+            starts, ends = places
+            ends = tf.gather(ends, tf.clip_by_value(last, 0, tf.size(symbols, tf.int64) - 1))
+            rows = tf.boolean_mask(rows, kept)
+            columns = [tf.boolean_mask(column, kept) for column in (ids, starts, ends, word)]
+            return Tokens.of(columns, rows, tf.size(texts, tf.int64))
+
+    def detokenize(self, ids, clean_up=None):
+        """Writes tokens as text, as `tokenizer.decode(ids, skip_special_tokens=True)` does.
+
+        Args:
+            ids: `(B, T)` or ragged `(B, None)` int32.
+            clean_up: whether blanks before punctuation are left out; None is the tokenizer's way.
+
+        Returns:
+            `(B,)` string.
+        """
+        with tf.device("CPU"):
+            return self._writer(ids, clean_up)
 
     def _symbols(self, texts):
-        """The visible symbols of all texts in one row, the text of each, and where words start."""
+        """The visible symbols of all texts in one row.
+
+        Returns:
+            symbols; `(starts, ends)`, the characters of its text that each stands for; the number
+            of that text; and whether the symbol begins a word.
+        """
         # A sentinel that was in the text all along must not pass for a special token.
         texts = tf.strings.regex_replace(
             texts, f"[{self._spare}{''.join(self._sentinels.values())}]", self._spare
@@ -121,17 +157,35 @@ class WordPiece(tf.Module):
         for special, sentinel in self._sentinels.items():
             texts = tf.strings.regex_replace(texts, re.escape(special), sentinel)
         decoded = tf.strings.unicode_decode(texts, "UTF-8")
+        places = self._places(decoded)
         page = tf.gather(self._pages, decoded.values // PAGE)
         row = tf.gather(self._rows, page * PAGE + decoded.values % PAGE)
         outputs = tf.gather(self._outputs, row)
         exists = outputs >= 0
         symbols = tf.cast(tf.boolean_mask(outputs, exists), tf.int64)
-        rows = tf.gather(decoded.value_rowids(), tf.where(exists)[:, 0])
+        character = tf.where(exists)[:, 0]
+        rows = tf.gather(decoded.value_rowids(), character)
         joins = (symbols > SPACE) & (symbols < self._first_isolated)
         follows = tf.concat([[False], joins[:-1] & (rows[1:] == rows[:-1])], axis=0)
         starts = ~(joins & follows[: tf.size(joins)])  # cut: without symbols there is no first
         visible = symbols > SPACE
-        return [tf.boolean_mask(part, visible) for part in (symbols, rows, starts)]
+        symbols, character, rows, starts = (
+            tf.boolean_mask(part, visible) for part in (symbols, character, rows, starts)
+        )
+        return symbols, [tf.gather(place, character) for place in places], rows, starts
+
+    def _places(self, decoded):
+        """First character of each code point in its text, and the one behind its last.
+
+        A sentinel is as long as the special token it stands for.
+        """
+        lengths = tf.ones_like(decoded.values)
+        for special, sentinel in self._sentinels.items():
+            lengths = tf.where(decoded.values == ord(sentinel), len(special), lengths)
+        ends = tf.cumsum(lengths)
+        before = tf.concat([[0], ends], axis=0)
+        shift = tf.gather(tf.gather(before, decoded.row_starts()), decoded.value_rowids())
+        return ends - lengths - shift, ends - shift
 
     def _longest_matches(self, symbols, starts, end):
         """The trie node of the longest vocabulary entry at each position; a root if none."""
