@@ -25,13 +25,15 @@ def run(toy_run, tmp_path_factory):
 def test_a_run_gets_its_next_version(run, proven_here, capsys):
     path = exporting.export(run)
     assert path == run.exports / "2"
-    assert sorted(version.name for version in run.exports.iterdir()) == ["1", "2"]
+    assert [one.name for one in sorted(run.exports.iterdir()) if one.is_dir()] == ["1", "2"]
+    assert "toy" in (path / "assets.extra" / "README.md").read_text()
+    assert set(json.loads((run.exports / "export.json").read_text())) == {"1", "2"}
     assert (path / "assets" / "labels.txt").read_text() == "negative\npositive\n"
     about = json.loads((path / "assets.extra" / "task.json").read_text())
     assert about["task"] == "text_classification"
     assert about["config"]["id2label"] == {"0": "negative", "1": "positive"}
     line = capsys.readouterr().err
-    assert "version 2, " in line and "16 rows answered alike in a fresh process" in line
+    assert "version 2, " in line and "16 of 16 rows answered alike in a fresh process" in line
 
 
 def test_a_model_of_ones_own_names_folder_and_rows(model, tmp_path, proven_here):
@@ -45,13 +47,13 @@ def test_a_model_of_ones_own_names_folder_and_rows(model, tmp_path, proven_here)
 def test_at_most_256_rows_are_compared(model, tmp_path, monkeypatch):
     compared = []
 
-    def publish(model, folder, rows, expected, *, about):
-        compared.append((len(rows["text"]), len(expected["score"])))
+    def publish(model, folder, rows, expected, *, asked, about, card):
+        compared.append((len(rows["text"]), len(expected), len(asked)))
         return {"path": str(folder)}
 
     monkeypatch.setattr(saved_model, "publish", publish)
     exporting.publish(tmp_path, model, ["dull"] * 300)
-    assert compared == [(256, 256)]
+    assert compared == [(256, 256, 256)]
 
 
 def test_what_is_no_run_cannot_be_exported(tmp_path):

@@ -51,7 +51,7 @@ def test_other_problems_and_pairs(tiny_bert_folder):
         str(tiny_bert_folder), labels=[], roles=("text", "text_pair"), **options
     )
     assert loaded.task.problem == "regression"
-    assert loaded.task.serving_roles == ("text", "text_pair")
+    assert list(loaded.task.serving_inputs) == ["text", "text_pair"]
     assert loaded.backbone.config.num_labels == 1
 
 

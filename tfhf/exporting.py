@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfhf import data, prediction, tasks
-from tfhf.console import Phases
+from tfhf import data, prediction, preparation, reporting, tasks
+from tfhf.console import Phases, say
 from tfhf.errors import UserError
 from tfhf.run import Run
 
@@ -29,8 +29,8 @@ class Published:
         facts = self.facts
         return (
             f"version {facts['version']}, {facts['size_bytes'] / 1e6:.0f} MB: "
-            f"{facts['rows']} rows answered alike in a fresh process "
-            f"(largest difference {facts['max_difference']:.1e})"
+            f"{facts['rows'] - facts['different']} of {facts['rows']} rows answered alike in a "
+            f"fresh process (largest difference {facts['max_difference']:.1e})"
         )
 
 
@@ -54,56 +54,66 @@ def export(model, *, to=None, rows=None):
     run = None
     if isinstance(model, str | Path | Run):
         run = model if isinstance(model, Run) else Run(model)
-        rows = rows or run.predictions("validation")
+        rows = rows or _validation_rows(run)
         to = to or run.exports
         with phases("loading the model"):
             model = prediction.load(run, tasks.get(run.recipe.task))
     if to is None or not rows:
         raise UserError("export: a model that is no run needs to=FOLDER and rows=[texts]")
     with phases("exporting") as found:
-        published = publish(to, model, rows)
+        published = publish(to, model, rows, card=run and reporting.card(run.folder))
         found.append(published.line())
+    if run is not None and Path(to) == run.exports:
+        reporting.report(run)  # it tells of the run's exports
+    say(f"  in TensorFlow Serving, or `tfhf serve {to}`, ask:\n  {published.facts['curl']}")
     return published.path
+
+
+def _validation_rows(run):
+    """Rows to prove an export on: what the run recorded, or its data once more."""
+    kind = tasks.get(run.recipe.task)
+    if kind.recorded:
+        return run.predictions("validation")
+    return preparation.load_data(run.recipe, kind).splits["validation"]
 
 
 def obstacles(task):
     """Why models of a task's tokenizer cannot be exported, a line each; empty where they can."""
-    from tfhf.exports import tokenizers
-
-    if not task.serving_roles:
-        return [f"no export: {task.name()} has no signature for TensorFlow Serving yet"]
-    try:
-        tokenizers.check_kind(task.processor)
-    except UserError as error:
-        return [f"no export: {error}"]
-    return []
+    obstacle = task.obstacle()
+    return [f"no export: {obstacle}"] if obstacle else []
 
 
-def publish(folder, model, rows):
+def publish(folder, model, rows, card=None):
     """Proves and publishes the next version of a served model.
 
     Args:
         folder: holds the numbered versions.
         model: a `tfhf.Model`.
         rows: a list of texts or dictionaries, or a `datasets.Dataset`; the first 256 are compared.
+        card: the text of the model card, where there is one.
 
     Returns:
         Published.
     """
     from tfhf.exports import saved_model
 
-    task = model.task
-    dataset = data.from_rows(task.asked(rows) if hasattr(rows, "features") else rows, task.inputs)
-    dataset = dataset.select(range(min(ROWS, len(dataset))))
-    obstacle = next(iter(obstacles(task)), None)
+    obstacle = next(iter(obstacles(model.task)), None)
     if obstacle:
         raise UserError(obstacle)
+    rows = rows.select(range(min(ROWS, len(rows)))) if hasattr(rows, "features") else rows[:ROWS]
+    task = model.task.as_served()
+    dataset = data.from_rows(task.proof_rows(rows), task.inputs)
+    answering = prediction.Pipeline(model)
+    results = answering.results(dataset, task)
+    asked = list(dataset)
     about = {"task": task.name(), "config": task.model_config()}
     facts = saved_model.publish(
         model,
         folder,
-        rows={role: dataset[role][:] for role in task.serving_roles},
-        expected=prediction.Pipeline(model).results(dataset),
+        task.served_rows(dataset),
+        [task.decode(results, index, row) for index, row in enumerate(asked)],
+        asked=asked,
         about=json.dumps(about, indent=2),
+        card=card,
     )
     return Published(Path(facts["path"]), facts)

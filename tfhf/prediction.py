@@ -32,7 +32,7 @@ def predict(model, rows, *, task=None, batch_size=32):
     answering = opened(model, task, batch_size)
     dataset = data.from_rows(rows, answering.task.inputs)
     results = answering.results(dataset)
-    return [answering.task.decode(results, index, row) for index, row in enumerate(dataset)]
+    return [answering.answer(results, index, row) for index, row in enumerate(dataset)]
 
 
 def opened(model, task=None, batch_size=32, choices=None):
@@ -141,6 +141,10 @@ class Pipeline:
             store = TokenStore.build(dataset, task, f"{scratch}/tokens")
             return self._scorer(store, "predict", task).results
 
+    def answer(self, results, index, row, task=None):
+        """A row's answer, as the task's `decode` words it."""
+        return (task or self.task).decode(results, index, row)
+
 
 class Servable:
     """An exported version, answering as a `Pipeline` does but through its own signature.
@@ -162,23 +166,30 @@ class Servable:
             raise UserError(f"{folder} is no export of tfhf: assets.extra/task.json is missing")
         about = json.loads(about.read_text(encoding="utf-8"))
         kind = tasks.get(about["task"])
-        self.task = kind.from_config(None, PretrainedConfig(**about["config"]))
+        self.task = kind.from_config(None, PretrainedConfig(**about["config"])).as_served()
         self.batch_size = batch_size
         self._loaded = tf.saved_model.load(str(folder))
 
     def results(self, dataset, task=None):
         """The named results (name → array) of a dataset's rows, in their order."""
-        import numpy as np
         import tensorflow as tf
 
+        from tfhf.exports import rehearsal, warmup
+
         serve = self._loaded.signatures["serving_default"]
-        found = {}
-        for start in range(0, len(dataset), self.batch_size):
-            part = dataset[start : start + self.batch_size]
-            inputs = {role: tf.constant(part[role]) for role in self.task.serving_roles}
-            for name, value in serve(**inputs).items():
-                found.setdefault(name, []).append(value.numpy())
-        return {name: np.concatenate(values) for name, values in found.items()}
+        rows = (task or self.task).served_rows(dataset)
+        taken = serve.structured_input_signature[1]
+        rows = {name: warmup.rectangular(rows[name]) for name in rows if name in taken}
+
+        def call(part):
+            found = serve(**{name: tf.constant(values) for name, values in part.items()})
+            return {name: value.numpy() for name, value in found.items()}
+
+        return rehearsal.ask(call, rows, self.batch_size)
+
+    def answer(self, results, index, row, task=None):
+        """A row's answer, as the task's `read_served` words it."""
+        return self.task.read_served(results, index, row)
 
 
 def load(model, kind, revision=None, options=None):
@@ -230,7 +241,7 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices)
         dataset = data.from_rows(_named(texts, task), task.inputs)
         kept = dataset
     results = answering.results(dataset, task)
-    answers = [task.decode(results, index, row) for index, row in enumerate(dataset)]
+    answers = [answering.answer(results, index, row, task) for index, row in enumerate(dataset)]
     if not output and not file:
         for row, answer in zip(dataset, answers, strict=True):
             print(task.line(row, answer))

@@ -73,7 +73,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
 def _export(run, model, rows):
     """Publishes the first version; what the tokenizer's graph cannot do loses no training."""
     try:
-        return exporting.publish(run.exports, model, rows).line()
+        return exporting.publish(run.exports, model, rows, reporting.card(run.folder)).line()
     except UserError as error:
         return f"no export: {error}"
 

@@ -11,24 +11,32 @@ import tensorflow as tf
 import tf_keras
 
 from tfhf.errors import StorageError, UserError
-from tfhf.exports import ExportError, saved_model, verification
+from tfhf.exports import TEXT, ExportError, rehearsal, saved_model
 from tfhf.exports.tokenizers import comparison
+from tfhf.tasks.base import Task
 
 TEXTS = ["the film", "un\u00adbelievable, really!", "", "[MASK] résumé " * 40, "a"]
 
 
-class ToyTask:
+class ToyTask(Task):
     """What an export asks of a task."""
-
-    max_length = 24
 
     def __init__(
         self, processor, problem="single_label", labels=("bad", "fine", "größer"), pair=False
     ):
-        self.processor = processor
+        super().__init__(processor, None, max_length=24)
         self.problem = problem
         self.labels = list(labels) if labels else None
-        self.serving_roles = ("text", "text_pair") if pair else ("text",)
+        self.roles = ("text", "text_pair") if pair else ("text",)
+
+    @property
+    def serving_inputs(self):
+        return dict.fromkeys(self.roles, TEXT)
+
+    def decode(self, results, index, row):
+        found = {name: values[index] for name, values in results.items()}
+        label = {"label": found.pop("label").decode()} if "label" in found else {}
+        return label | {name: value.tolist() for name, value in found.items()}
 
     def encode_in_graph(self, tokenizer, strings):
         return tokenizer(strings["text"], strings.get("text_pair"), max_length=self.max_length)
@@ -80,6 +88,15 @@ def predicted(model, *columns):
     return {name: value.numpy() for name, value in results.items()}
 
 
+def published(model, folder, results=None, **options):
+    """Publishes with the answers of the model itself, or with others."""
+    results = predicted(model, TEXTS) if results is None else results
+    asked = [{"text": text} for text in TEXTS]
+    expected = [model.task.decode(results, index, row) for index, row in enumerate(asked)]
+    rows = {"text": TEXTS}
+    return saved_model.publish(model, folder, rows, expected, asked=asked, **options)
+
+
 @pytest.fixture(scope="session")
 def model(uncased):
     return toy_model(ToyTask(uncased))
@@ -91,8 +108,7 @@ def report(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports") / "film"
     (folder / "7").mkdir(parents=True)
     (folder / "notes").mkdir()
-    expected = predicted(model, TEXTS)
-    return saved_model.publish(model, folder, {"text": TEXTS}, expected, about='{"task": "toy"}')
+    return published(model, folder, about='{"task": "toy"}')
 
 
 @pytest.fixture(scope="session")
@@ -106,11 +122,18 @@ def signatures(report):
 def test_report_and_folder(report, model):
     path = saved_model.Path(report["path"])
     assert (path.name, report["version"]) == ("8", 8)
-    assert sorted(child.name for child in path.parent.iterdir()) == ["7", "8", "notes"]
-    assert report["rows"] == 5
+    assert sorted(child.name for child in path.parent.iterdir()) == [
+        "7", "8", "README.md", "batching_parameters.txt", "docker-compose.yml", "export.json",
+        "models.config", "notes", "request.json",
+    ]  # fmt: skip
+    facts = json.loads((path.parent / "export.json").read_text("utf-8"))
+    assert facts["8"]["max_difference"] == report["max_difference"]
+    assert set(facts["8"]["latency"]) == {"1", "8", "64"}
+    assert report["curl"].startswith("curl http://localhost:8501/v1/models/film:predict -d ")
+    assert (report["rows"], report["different"], report["first_different"]) == (5, 0, None)
     assert report["token_rows"] == 5 + len(comparison.HARD_TEXTS)
     assert 0 <= report["max_difference"] <= 1e-5
-    assert "UnicodeDecode" in report["ops"]
+    assert report["loads_from"] == "2.18"
     assert (path / "assets.extra" / "task.json").read_text("utf-8") == '{"task": "toy"}'
     assert (path / "assets" / "labels.txt").read_text("utf-8") == "bad\nfine\ngrößer\n"
     weights = sum(4 * np.prod(variable.shape) for variable in model.backbone.variables)
@@ -218,8 +241,9 @@ def test_bfloat16_model_answers_in_float32(uncased, uncased_in_graph, tmp_path):
 def test_a_wrong_export_is_not_published(model, tmp_path):
     expected = predicted(model, TEXTS)
     expected["score"] = expected["score"] + [0, 0, 1e-4, 0, 0]
-    with pytest.raises(ExportError, match="the export differs from the model in score of row 2: "):
-        saved_model.publish(model, tmp_path, {"text": TEXTS}, expected)
+    line = "the export differs from the model in 1 of 5 rows, first in score of row 2: "
+    with pytest.raises(ExportError, match=line):
+        published(model, tmp_path, expected)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,7 +257,7 @@ def test_wrong_ids_are_not_published(model, tmp_path, monkeypatch):
         f"{len(comparison.HARD_TEXTS)} texts, first on '\\x00'"
     )
     with pytest.raises(ExportError, match=f"^{re.escape(line)}$"):
-        saved_model.publish(model, tmp_path, {"text": []}, {})
+        saved_model.publish(model, tmp_path, {"text": []}, [], asked=[])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -252,63 +276,26 @@ def test_a_folder_that_cannot_be_written(model, uncased_in_graph, tmp_path):
         saved_model.save(model, uncased_in_graph, tmp_path / "file" / "1")
 
 
-def save_function(function, folder):
-    """A SavedModel of one function of strings."""
+def test_rows_of_every_kind_reach_a_fresh_process(tmp_path):
+    """Strings, bytes, lists of several lengths and numbers, in batches of several widths."""
     module = tf.Module()
-    module.serve = tf.function(function, input_signature=[tf.TensorSpec([None], tf.string)])
-    tf.saved_model.save(module, str(folder), module.serve)
+    specs = [tf.TensorSpec([None], tf.string, "file"), tf.TensorSpec([None], tf.int32, "seed")]
+    specs.insert(1, tf.TensorSpec([None, None], tf.string, "labels"))
 
+    @tf.function(input_signature=specs)
+    def serve(file, labels, seed):
+        files = tf.broadcast_to(file[:, None], tf.shape(labels))
+        return {"joined": tf.strings.join([labels, files]), "seed": seed + 1}
 
-def test_check_finds_what_cannot_be_served(tmp_path):
-    def careless(text):
-        tf.print(text)
-        read = tf.map_fn(tf.io.read_file, text)
-        python = tf.py_function(lambda x: x, [text], tf.string)
-        compiled = tf.function(lambda x: x + 1, jit_compile=True)(tf.strings.length(read))
-        return {"python": tf.reshape(python, tf.shape(text)), "compiled": compiled}
-
-    save_function(careless, tmp_path / "careless")
-    problems = verification.check(tmp_path / "careless")
-    assert problems[:3] == [
-        "EagerPyFunc reaches outside the graph",
-        "PrintV2 reaches outside the graph",
-        "ReadFile reaches outside the graph",
-    ]
-    assert {problem.split(" ", 1)[1] for problem in problems[3:]} == {"must be compiled by XLA"}
-
-
-def test_check_finds_ops_that_tensorflow_lacks(tmp_path):
-    save_function(lambda text: {"length": tf.strings.length(text)}, tmp_path)
-    content = (tmp_path / "saved_model.pb").read_bytes()
-    # Another op's name, of the same length, so that the file stays what it is.
-    (tmp_path / "saved_model.pb").write_bytes(content.replace(b"StringLength", b"StringLangth"))
-    assert verification.check(tmp_path) == ["StringLangth is not an op of TensorFlow"]
-
-
-def test_a_process_that_fails(tmp_path):
-    with pytest.raises(ExportError, match="^a fresh process cannot use the export: OSError: "):
-        verification.verify(tmp_path, {"text": ["a"]}, {})
-
-
-def test_compare():
-    expected = {
-        "label": [b"a", b"b"],
-        "probabilities": np.array([[0.9, 0.1], [0.499995, 0.500005]]),
+    tf.saved_model.save(module, str(tmp_path), serve.get_concrete_function())
+    count = rehearsal.BATCH + 1
+    rows = {
+        "file": [b"\xff\x00"[: index % 3] for index in range(count)],
+        "labels": [["é", "b"][: index % 3] for index in range(count - 1)] + [["a", "b", "c"]],
+        "seed": list(range(count)),
     }
-    found = {"label": ["a", "b"], "probabilities": [[0.9, 0.1], [0.5, 0.5]]}
-    assert verification.compare(found, expected) == pytest.approx(5e-6)
-    # Where two classes are as good as equal either may win; elsewhere not.
-    verification.compare(found | {"label": ["a", "a"]}, expected)
-    cases = {
-        "the export differs from the model in label of row 0: b instead of a": found
-        | {"label": ["b", "b"]},
-        "the export differs from the model in probabilities of row 1: "
-        "[nan, 0.5] instead of [0.499995, 0.500005]": found
-        | {"probabilities": [[0.9, 0.1], [float("nan"), 0.5]]},
-        "the export gives label of shape (1,), not (2,)": found | {"label": ["a"]},
-        "the export gives ['label'], the model ['label', 'probabilities']": {"label": ["a", "b"]},
-    }
-    for line, answers in cases.items():
-        with pytest.raises(ExportError, match=f"^{re.escape(line)}$"):
-            verification.compare(json.loads(json.dumps(answers)), expected)
-    assert verification.compare({"score": [1000.005]}, {"score": [1000.0]}) == pytest.approx(5e-6)
+    found = rehearsal.rehearse(tmp_path, rows=rows)["answers"]
+    assert found["joined"].shape == (count, 3)
+    assert found["joined"][-1].tolist() == [f"{one}\ufffd\x00".encode() for one in "abc"]
+    assert found["joined"][1].tolist() == ["é\ufffd".encode(), *["\ufffd".encode()] * 2]
+    assert found["seed"].tolist() == list(range(1, count + 1))

@@ -109,8 +109,8 @@ STRATEGY = """
 import json, sys
 import tensorflow as tf
 import tfhf
-from tfhf.exports import verification
-verification.verify = lambda *_, **__: 0.0  # the export is not what is tested here
+from tfhf import exporting
+exporting.obstacles = lambda task: ["no export"]  # it is not what is tested here
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategies = {

@@ -51,14 +51,21 @@ def check_task(name, recipe, rows, folder, asked=None):
     restored = prediction.load(folder / "model", tasks.get(name))
     assert restored.task.settings() == task.settings()
     check_equal(prediction.Pipeline(restored).results(asked), results)
-    if not task.serving_roles:
-        return restored, dataset, results
-    # It compares the export with the restored model; below, the export with the trained one.
-    published = exporting.publish(folder / "export", restored, dataset)
-    served = prediction.Servable(published.path)
-    assert served.task.serving_roles == task.serving_roles
-    check_equal(served.results(asked), results)
+    check_export(restored, dataset, folder / "export")
     return restored, dataset, results
+
+
+def check_export(model, rows, folder):
+    """An export is published, which proves it, and its answers are read as the model's are."""
+    published = exporting.publish(folder, model, rows)
+    assert published.facts["different"] == 0
+    served = prediction.Servable(published.path)
+    task = model.task.as_served()
+    asked = data.from_rows(task.proof_rows(rows), task.inputs)
+    assert served.task.serving_inputs == task.serving_inputs
+    answers = served.results(asked)
+    lines = [task.line(row, served.answer(answers, i, row)) for i, row in enumerate(asked)]
+    assert len(lines) == len(asked)
 
 
 def check_measures(model, dataset, folder):

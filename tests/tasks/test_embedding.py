@@ -228,7 +228,7 @@ def test_from_anchors_with_hard_negatives_to_metrics(tiny_bert_folder, tmp_path)
 def test_anchors_are_served_as_texts(tiny_bert_folder, tmp_path, proven_here):
     recipe = {"model": str(tiny_bert_folder), "options": {"max_length": 16}}
     model, _, results = check_task("embedding", recipe, toys.anchored(16), tmp_path)
-    assert model.task.serving_roles == ("text",)
+    assert list(model.task.serving_inputs) == ["text"]
     assert results["embedding"].shape == (16, 16)
 
 

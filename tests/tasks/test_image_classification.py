@@ -1,6 +1,8 @@
 """image_classification: answers as transformers' own pipeline gives them, and random changes."""
 
+import base64
 import functools
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tests.models.formula import weight
 from tests.tasks.check import check_task
 from tests.toys import image_classification as toy
 from tfhf import tasks
+from tfhf.data import image_files
 from tfhf.errors import UserError
 from tfhf.learning.augmentation import augment
 from tfhf.models import tensors
@@ -72,6 +75,23 @@ def test_from_rows_to_answers(tiny_vit, tmp_path):
     assert [record["image"] for record in records] == [row["image"] for row in rows]
     assert [record["expected"] for record in records] == [row["label"] for row in rows]
     assert task.line(dataset[0], records[0]).endswith("0.png")
+
+
+def test_a_wrong_answer_keeps_a_thumbnail_of_an_image_without_a_file():
+    from datasets import Dataset
+
+    features = ImageClassification.features_for(["a", "b"], ["image"], None)
+    large = image_files.encoded(PIL.Image.new("RGB", (300, 200), (9, 8, 7)))
+    stored = [{"bytes": large, "path": None}] * 2
+    rows = Dataset.from_dict({"image": stored, "label": [0, 1]}, features=features)
+    probabilities = np.array([[0.9, 0.1]] * 2)
+    results = {"label": [b"a"] * 2, "score": [0.9] * 2, "probabilities": probabilities}
+    right, wrong = ImageClassification(None, features).records(rows, results)
+    assert "thumbnail" not in right and right["image"] == "image 1"
+    kind, _, content = wrong["thumbnail"].partition(",")
+    assert kind == "data:image/png;base64"
+    with PIL.Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        assert (image.size, image.getpixel((0, 0))) == ((64, 43), (9, 8, 7))
 
 
 def task_of(processor, labels=("a", "b"), problem=None, **options):

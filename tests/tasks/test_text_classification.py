@@ -54,7 +54,7 @@ def test_from_rows_to_served_answers(
     model, dataset, results = check_task("text_classification", recipe, rows, tmp_path)
     task = model.task
     assert (task.problem, task.labels, task.max_length) == (problem, labels, 16)
-    assert list(task.serving_roles) == roles
+    assert list(task.serving_inputs) == roles
     expected = [row["label"] for row in rows]
     if problem == "multi_label":
         expected = [sorted(topics) for topics in expected]

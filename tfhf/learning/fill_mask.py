@@ -112,3 +112,12 @@ def with_sequences(tokenizer, ids, masks):
             filled = [token for token in filled if token != tokenizer.pad_token_id]
             guess["sequence"] = tokenizer.decode(filled, skip_special_tokens=len(masks) == 1)
     return [best for _, best in masks]
+
+
+def with_mask(mask_token, text):
+    """A text with its middle word hidden, unless something is hidden in it already."""
+    if mask_token in text:
+        return text
+    words = text.split() or [""]
+    words[len(words) // 2] = mask_token
+    return " ".join(words)

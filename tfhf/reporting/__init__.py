@@ -1,7 +1,10 @@
 """`tfhf report`: what a person reads about a run: the report page, its plots and the model card."""
 
-from tfhf.reporting.card import write_card
+from tfhf.reporting.card import card, write_card
 from tfhf.reporting.page import write_report
+
+
+__all__ = ["card", "report", "write_card", "write_report"]
 
 
 def report(run):

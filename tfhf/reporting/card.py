@@ -42,6 +42,13 @@ def write_card(run_folder):
         UserError: if the folder holds no file of a run.
         StorageError: if the card cannot be written.
     """
+    path = Path(run_folder) / "README.md"
+    storage.write(path, card(run_folder))
+    return path
+
+
+def card(run_folder):
+    """The text of the model card; as `write_card`, which writes it."""
     import yaml
 
     record = read(run_folder)
@@ -62,9 +69,7 @@ def write_card(run_folder):
         "## Recipe",
         _code(record.recipe_text or "# not recorded", "yaml"),
     ]
-    path = record.folder / "README.md"
-    storage.write(path, f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n")
-    return path
+    return f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n"
 
 
 def _front_matter(record):

@@ -10,6 +10,8 @@ Shapes: B examples, T tokens, C classes, D width, V vocabulary.
 
 import inspect
 
+from tfhf.errors import UserError
+
 
 class Task:
     """One kind of problem. Subclasses live in one file each and override what differs."""
@@ -38,6 +40,9 @@ class Task:
 
     targets = ("label",)
     """Columns of `encode` or `prepare` that the loss needs and the model must not see."""
+
+    generates = False
+    """Whether `outputs` makes tokens itself; `forward` then gives nothing in a prediction."""
 
     shown = ()
     """Tensors of `forward` that `present` needs beside the results, such as `logits`."""
@@ -170,7 +175,7 @@ class Task:
     def inputs(self):
         """What a prediction needs: role → kind of column (`tfhf.data.columns`)."""
         kinds = self.columns()
-        return {role: kinds[role].required() for role in self.serving_roles}
+        return {role: kinds[role].required() for role in self.serving_inputs}
 
     def asked(self, rows):
         """A split's rows as a prediction asks for them: a dataset with the columns of `inputs`."""
@@ -201,8 +206,11 @@ class Task:
         return {}
 
     def fed(self, inputs):
-        """The inputs that the transformers model knows; `feature` is the number of each example."""
-        return {name: value for name, value in inputs.items() if name != "feature"}
+        """The inputs that the transformers model knows.
+
+        `feature` is the number of each example, `row` in an export the row of each feature.
+        """
+        return {name: value for name, value in inputs.items() if name not in ("feature", "row")}
 
     # === In the graph ===
 
@@ -361,19 +369,115 @@ class Task:
 
     # === Serving ===
 
+    agreement = 1.0
+    """Share of rows on which an export must answer as the model does: 1 wherever answers are sums
+    of what the same numbers give, less where an answer may turn on the last digit of one."""
+
+    tolerance = 1e-5
+    """How far a number of an export's answer may be from the model's, relative above 1."""
+
+    recorded = True
+    """Whether `predictions/*.jsonl` holds enough of the rows to ask them again."""
+
     @property
-    def serving_roles(self):
-        """Roles that are string inputs of the exported model's text signature; none: no export."""
-        return ()
+    def serving_inputs(self):
+        """Inputs of the exported model's `serving_default`; none where there is no export.
+
+        Returns:
+            Role → `TEXT` (one string for each row), `TEXTS` (several) or `NUMBER`, all of
+            `tfhf.exports`.
+        """
+        return {}
+
+    @property
+    def served_labels(self):
+        """Names of the classes that `assets/labels.txt` lists; None for no such file."""
+        return self.labels
+
+    def obstacle(self):
+        """Why models of the task cannot be exported, in one line; None where they can.
+
+        Asked before training, without TensorFlow.
+        """
+        from tfhf.exports import tokenizers
+
+        if not self.serving_inputs:
+            return f"{self.name()} has no signature for TensorFlow Serving"
+        try:
+            tokenizers.check_kind(self.processor)
+        except UserError as error:
+            return str(error)
+        return None
+
+    def graph_tokenizer(self):
+        """The tokenizer as TensorFlow operations; None where inputs are no texts.
+
+        Raises:
+            UserError: if it has no such form.
+        """
+        from tfhf.exports import tokenizers
+
+        return tokenizers.in_graph(self.processor)
+
+    def served_rows(self, rows):
+        """Rows as a prediction is asked them → the values of `serving_inputs`.
+
+        Args:
+            rows: a `datasets.Dataset` with the columns of `inputs`.
+
+        Returns:
+            Role → list of strings, of lists of strings or of integers.
+        """
+        return {role: rows[role][:] for role in self.serving_inputs}
+
+    def as_served(self):
+        """The task as an export answers: itself, or a copy with what an export fixes."""
+        return self
+
+    def proof_rows(self, rows):
+        """Rows on which an export is compared with the model, from rows of a split or a run.
+
+        Args:
+            rows: a split's `datasets.Dataset`, or a list of texts or dictionaries (such as the
+                records of `predictions/validation.jsonl`).
+
+        Returns:
+            Rows as `tfhf.pipeline` takes them, or a dataset with the columns of `inputs`.
+        """
+        return self.asked(rows) if hasattr(rows, "features") else rows
 
     def encode_in_graph(self, tokenizer, strings):
         """`encode` as TensorFlow operations.
 
         Args:
             tokenizer: an in-graph tokenizer of `tfhf.exports.tokenizers`.
-            strings: serving role → `(B,)` string tensor.
+            strings: role → tensor, as `serving_inputs` says.
 
         Returns:
-            The inputs of `forward`.
+            The inputs of `forward`. Where a row may give several features, `row` `(F,)` int64
+            tells the row of each, ascending.
         """
         raise NotImplementedError
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        """`gather` and `decode` as TensorFlow operations.
+
+        Args:
+            results: what `outputs` gave.
+            inputs: what `encode_in_graph` gave.
+            strings, tokenizer: what it got.
+
+        Returns:
+            Name → tensor with a row for each row of `strings`; unused places hold 0 and "".
+        """
+        return results
+
+    def read_served(self, answers, index, row):
+        """An answer of the export as `decode` words it, or a part of that.
+
+        Args:
+            answers: name → array, what `answers_in_graph` gives.
+            index: which of its rows.
+            row: that row, role → value.
+        """
+        return self.decode(answers, index, row)

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from tfhf.console import say
-from tfhf.data import next_tokens
+from tfhf.data import language, next_tokens
 from tfhf.data.columns import Messages, Text
-from tfhf.data.language import Reader
 from tfhf.errors import UserError
+from tfhf.exports import NUMBER, TEXT
 from tfhf.learning.decoding import families
 from tfhf.learning.decoding.settings import Generation, has_limit, remember
 from tfhf.learning.text_stream import TextStream, cut, new_text, stop_strings
@@ -59,6 +59,7 @@ class CausalLM(Task):
     """
 
     auto_class = "TFAutoModelForCausalLM"
+    generates = True
     architectures = ("ForCausalLM", "LMHeadModel")
     pipelines = ("text-generation",)
     default_model = ("openai-community/gpt2", "607a30d")
@@ -100,7 +101,7 @@ class CausalLM(Task):
         if processor is not None:
             if chat_template is not None:
                 processor.chat_template = chat_template
-            self.reader = Reader(
+            self.reader = language.Reader(
                 processor, format=format, max_length=max_length, join=join, separator=separator
             )
             self.streamed = TextStream(processor)
@@ -214,10 +215,63 @@ class CausalLM(Task):
             backbone,
             inputs,
             self.generation,
-            seeds=inputs.get("feature"),
+            seeds=inputs.get("seed", inputs.get("feature")),
             stops=Stops(self.stop, self.processor) if self.stop else None,
             on_tokens=self.streamed if self.stream else None,
         )
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        sampled = self.generation_config is not None and self.generation.do_sample
+        return {"prompt": TEXT} | ({"seed": NUMBER} if sampled else {})
+
+    def proof_rows(self, rows):
+        return [{"prompt": language.prompt_of(row)} for row in rows]
+
+    def served_rows(self, rows):
+        return {"prompt": rows["prompt"][:], "seed": list(range(len(rows)))}
+
+    def fed(self, inputs):
+        names = ("input_ids", "attention_mask", "seed")
+        return {name: inputs[name] for name in names if name in inputs}
+
+    def encode_in_graph(self, tokenizer, strings):
+        import tensorflow as tf
+
+        from tfhf.exports.answers import generated
+
+        reader, texts = self.reader, strings["prompt"]
+        frame = reader.frame()
+        if frame.strips:
+            texts = generated.stripped(texts)
+        ids = generated.prompts(
+            tokenizer.tokenize(tf.strings.join([frame.opening, texts, frame.closing])),
+            before=frame.before,
+            begin=reader.begin,
+            room=reader.longest(self.generation.max_new_tokens),
+        )
+        seed = {"seed": strings["seed"]} if "seed" in strings else {}
+        return generated.padded(ids, self.processor.pad_token_id) | seed
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        import tensorflow as tf
+
+        from tfhf.exports.answers import generated
+
+        asked = tf.RaggedTensor.from_tensor(
+            inputs["input_ids"], lengths=tf.reduce_sum(inputs["attention_mask"], 1)
+        )
+        texts = generated.continuations(results, asked, tokenizer, self.stop)
+        alone = self.generation.num_return_sequences == 1
+        return {"generated_text": texts[:, 0] if alone else texts}
+
+    def read_served(self, answers, index, row):
+        found = answers["generated_text"][index]
+        alone = isinstance(found, bytes)
+        texts = [one.decode("utf-8") for one in ([found] if alone else found)]
+        return {"generated_text": texts[0] if alone else texts}
 
     # === After the graph ===
 

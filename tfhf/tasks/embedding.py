@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt
 from tfhf.data import towers
 from tfhf.data.columns import Number, Text, Texts
 from tfhf.errors import UserError
+from tfhf.exports import TEXT
 from tfhf.tasks.base import Task
 
 Loss = Literal["multiple_negatives", "triplet", "cosine", "cosent"]
@@ -340,8 +341,8 @@ class Embedding(Task):
     # === Serving ===
 
     @property
-    def serving_roles(self):
-        return ("text",)
+    def serving_inputs(self):
+        return {"text": TEXT}
 
     def encode_in_graph(self, tokenizer, strings):
         return tokenizer(strings["text"], None, max_length=self.max_length)

@@ -9,6 +9,7 @@ from tfhf.data import blocks
 from tfhf.data.columns import Text
 from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
+from tfhf.exports import TEXT
 from tfhf.learning import fill_mask
 from tfhf.tasks.base import Task
 
@@ -218,6 +219,63 @@ class MaskedLM(Task):
         from tfhf.learning import likelihoods
 
         return likelihoods.sums(targets, outputs["logits"])
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        return {"text": TEXT}
+
+    def proof_rows(self, rows):
+        """Texts with a word hidden in each, the middle one, unless one is hidden already."""
+        rows = super().proof_rows(rows)
+        texts = [row if isinstance(row, str) else row["text"] for row in rows]
+        return [{"text": fill_mask.with_mask(self.processor.mask_token, one)} for one in texts]
+
+    def fed(self, inputs):
+        return {name: value for name, value in super().fed(inputs).items() if name != "written"}
+
+    def encode_in_graph(self, tokenizer, strings):
+        import tensorflow as tf
+
+        from tfhf.exports import windows
+
+        ids = tokenizer.tokenize(strings["text"])
+        ones = ids.with_values(tf.ones_like(ids.values))
+        room = tokenizer.template.room(self.max_length)
+        (ids, ones), rows, _ = windows.cut([ids, ones], room, 0)
+        written = tokenizer.template.beside(ones, fill=0)  # what the text says, beside its frame
+        return tokenizer.template.columns(ids) | {"written": written, "row": rows}
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        import tensorflow as tf
+
+        from tfhf.exports.answers.masks import filled
+
+        tokens = tf.RaggedTensor.from_value_rowids(
+            tf.boolean_mask(inputs["input_ids"], inputs["written"] > 0),
+            tf.boolean_mask(
+                tf.broadcast_to(
+                    inputs["row"][:, None], tf.shape(inputs["written"], out_type=tf.int64)
+                ),
+                inputs["written"] > 0,
+            ),
+            tf.size(strings["text"], tf.int64),
+        )
+        names = [self.processor.decode([token]) for token in range(len(self.processor))]
+        mask = self.processor.mask_token_id
+        return filled(results, inputs["row"], tokens, tokenizer, mask, tf.constant(names))
+
+    def read_served(self, answers, index, row):
+        masks = []
+        columns = (answers[name][index].tolist() for name in ("score", "token", "token_str"))
+        for scores, tokens, words in zip(*columns, strict=True):
+            if scores[0]:
+                written = [word.decode("utf-8") for word in words]
+                guesses = zip(scores, tokens, written, strict=True)
+                names = ("score", "token", "token_str")
+                masks.append([dict(zip(names, guess, strict=True)) for guess in guesses])
+        return {"sequence": answers["sequence"][index].decode("utf-8"), "masks": masks}
 
     # === After the graph ===
 

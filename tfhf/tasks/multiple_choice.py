@@ -7,6 +7,7 @@ from annotated_types import Ge
 
 from tfhf.data.columns import Choice, Text, Texts
 from tfhf.errors import UserError
+from tfhf.exports import TEXT, TEXTS
 from tfhf.tasks.base import Task
 
 
@@ -162,6 +163,47 @@ class MultipleChoice(Task):
             "score": tf.reduce_max(probabilities, -1),
             "probabilities": probabilities,
         }
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        roles = {"premise": TEXT, "question": TEXT, "choices": TEXTS}
+        return {role: kind for role, kind in roles.items() if role in self.features}
+
+    def encode_in_graph(self, tokenizer, strings):
+        """As `encode`; an empty choice is none, where a row has fewer than others."""
+        import tensorflow as tf
+
+        choices = strings["choices"]
+        there, count = choices != "", tf.shape(choices)[1]
+        if "question" in strings:
+            question = tf.broadcast_to(strings["question"][:, None], tf.shape(choices))
+            choices = tf.where(
+                question == "", choices, tf.strings.join([question, choices], separator=" ")
+            )
+        premises = tokenizer.tokenize(strings["premise"])
+        premises = tf.gather(premises, tf.repeat(tf.range(premises.nrows()), count))
+        said = tokenizer.tokenize(tf.reshape(choices, [-1]))
+        columns = tokenizer.template(premises, said, max_length=self.max_length)
+        lengths = tf.reduce_sum(columns["attention_mask"], 1)
+        lengths = tf.where(tf.reshape(there, [-1]), lengths, 0)
+        inputs = {"choice_length": tf.reshape(lengths, tf.shape(choices))}
+        ends = tf.concat([[0], tf.cumsum(tf.reduce_sum(inputs["choice_length"], 1))], 0)
+        for name, fill in (self._tokens | {"attention_mask": 0}).items():
+            flat = tf.RaggedTensor.from_tensor(columns[name], lengths=lengths).values
+            inputs[name] = tf.RaggedTensor.from_row_splits(flat, ends).to_tensor(fill)
+        return inputs
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        import tensorflow as tf
+
+        label = tf.gather(strings["choices"], results["choice"], batch_dims=1)
+        return results | {"label": label}
+
+    def read_served(self, answers, index, row):
+        answer = self.decode(answers, index, row)
+        return answer | {"label": answers["label"][index].decode("utf-8")}
 
     # === After the graph ===
 

@@ -8,6 +8,7 @@ from annotated_types import Ge, Le
 
 from tfhf.data.columns import Answers, Text
 from tfhf.errors import UserError
+from tfhf.exports import TEXT
 from tfhf.tasks.base import Task
 
 PADDING = -1e9  # a logit that no softmax notices
@@ -275,6 +276,49 @@ class QuestionAnswering(Task):
     def adopt(self, settings):
         if self.null_threshold is None:
             self.null_threshold = settings.get("null_threshold")
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        return {"question": TEXT, "context": TEXT}
+
+    def encode_in_graph(self, tokenizer, strings):
+        """Windows as `encode` makes them; a question that leaves no room for a context is cut."""
+        import tensorflow as tf
+
+        from tfhf.exports import windows
+        from tfhf.exports.tokenizers.template import first_of_rows
+
+        template = tokenizer.template
+        question = tokenizer.tokenize(strings["question"])
+        found = tokenizer.tokenize_with_offsets(strings["context"])
+        room = template.room(self.max_length, pair=True)
+        longest = min(self.max_question_tokens or room, room - self.stride - 1)
+        question = first_of_rows(question, tf.minimum(question.row_lengths(), longest))
+        cut, rows, _ = windows.cut(
+            [found.ids, found.starts, found.ends], room - question.row_lengths(), self.stride
+        )
+        question = tf.gather(question, rows)
+        order = (question, cut[0]) if template.question_first else (cut[0], question)
+        columns = template.columns(*order)
+        outside = question.with_values(tf.fill(tf.shape(question.values), -1))
+        for name, places in zip(("offset_start", "offset_end"), cut[1:], strict=True):
+            order = (outside, places) if template.question_first else (places, outside)
+            columns[name] = template.beside(*order, fill=-1)
+        columns["null"] = template.null(columns["input_ids"])
+        return columns | {"row": rows}
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        from tfhf.exports.answers.spans import best_answer
+
+        return best_answer(results, inputs["row"], strings["context"], self.null_threshold)
+
+    def read_served(self, answers, index, row):
+        found = {name: values[index].item() for name, values in answers.items() if name != "answer"}
+        if self.null_threshold is None:
+            found.pop("no_answer_probability")
+        return {"answer": answers["answer"][index].decode("utf-8")} | found
 
     # === Pipeline ===
 

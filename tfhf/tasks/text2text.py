@@ -8,6 +8,7 @@ from annotated_types import Ge, Lt
 from tfhf.data.columns import Text, Texts
 from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
+from tfhf.exports import NUMBER, TEXT
 from tfhf.learning.decoding.settings import Generation
 from tfhf.tasks.base import Task
 
@@ -42,6 +43,7 @@ class Text2Text(Task):
     pipelines = ("text2text-generation",)
     default_model = ("google-t5/t5-base", "686f1db")
     monitor = "exact_match"
+    generates = True
     answer = "generated_text"
     """Field of an answer that holds the text."""
 
@@ -237,7 +239,53 @@ class Text2Text(Task):
         from tfhf.learning.decoding.generation import generate
 
         rows = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        return generate(backbone, rows, self.decoding, seeds=inputs.get("feature"))
+        seeds = inputs.get("seed", inputs.get("feature"))
+        return generate(backbone, rows, self.decoding, seeds=seeds)
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        sampled = {"seed": NUMBER} if self.decoding and self.decoding.do_sample else {}
+        return {"source": TEXT} | sampled
+
+    def served_rows(self, rows):
+        return {"source": rows["source"][:], "seed": list(range(len(rows)))}
+
+    def fed(self, inputs):
+        names = ("input_ids", "attention_mask", "seed")
+        return {name: inputs[name] for name in names if name in inputs}
+
+    def encode_in_graph(self, tokenizer, strings):
+        import tensorflow as tf
+
+        sources = tf.strings.join([self.prefix, strings["source"]])
+        seed = {"seed": strings["seed"]} if "seed" in strings else {}
+        return tokenizer(sources, None, max_length=self.max_length) | seed
+
+    def graph_tokenizer(self):
+        from tfhf.exports import tokenizers
+
+        own = getattr(self.processor, "target_tokenizer", None)
+        reads = tokenizers.in_graph(self.processor)
+        if own is None:
+            return reads
+        from tfhf.exports.tokenizers.writing import WithTarget
+
+        return WithTarget(reads, tokenizers.in_graph(own))
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        from tfhf.exports.answers import generated
+
+        texts = generated.texts(results, tokenizer, clean_up=False)
+        others = {"alternatives": texts[:, 1:]} if self.decoding.num_return_sequences > 1 else {}
+        return {self.answer: texts[:, 0]} | others
+
+    def read_served(self, answers, index, row):
+        found = {self.answer: answers[self.answer][index].decode("utf-8")}
+        if "alternatives" in answers:
+            found["alternatives"] = [one.decode("utf-8") for one in answers["alternatives"][index]]
+        return found
 
     # === Answers ===
 

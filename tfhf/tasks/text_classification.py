@@ -6,6 +6,7 @@ from annotated_types import Ge
 
 from tfhf.data.columns import Label, Text
 from tfhf.errors import UserError
+from tfhf.exports import TEXT
 from tfhf.tasks.base import Task
 
 Problem = Literal["single_label", "multi_label", "regression"]
@@ -108,7 +109,7 @@ class TextClassification(Task):
         }
 
     def settings(self):
-        roles = {"roles": list(self.serving_roles), "threshold": self.threshold}
+        roles = {"roles": list(self.serving_inputs), "threshold": self.threshold}
         return super().settings() | roles
 
     def encode(self, rows):
@@ -287,8 +288,8 @@ class TextClassification(Task):
         return metric.compute(references=references, predictions=predictions)
 
     @property
-    def serving_roles(self):
-        return ("text", "text_pair") if self.pair else ("text",)
+    def serving_inputs(self):
+        return {"text": TEXT, "text_pair": TEXT} if self.pair else {"text": TEXT}
 
     def encode_in_graph(self, tokenizer, strings):
         return tokenizer(strings["text"], strings.get("text_pair"), max_length=self.max_length)

@@ -9,6 +9,7 @@ from annotated_types import Ge
 from tfhf.data import token_windows
 from tfhf.data.columns import Tags, Text, Words
 from tfhf.errors import UserError
+from tfhf.exports import TEXT
 from tfhf.learning import entity_groups, tagged_words, tagging
 from tfhf.tasks.base import Task
 
@@ -276,6 +277,53 @@ class TokenClassification(Task):
             parts += [text[end : entity["start"]], f"[{entity['entity_group']} {entity['word']}]"]
             end = entity["end"]
         return "".join([*parts, text[end:]]) or "(an empty text)"
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        return {"text": TEXT}
+
+    def proof_rows(self, rows):
+        rows = super().proof_rows(rows)
+        return [{"text": row if isinstance(row, str) else _text(row)} for row in rows]
+
+    def encode_in_graph(self, tokenizer, strings):
+        import tensorflow as tf
+
+        from tfhf.exports import windows
+
+        found = tokenizer.tokenize_with_offsets(strings["text"])
+        position = tf.ragged.range(found.ids.row_lengths())
+        position = found.ids.with_values(tf.cast(position.values, tf.int32))
+        columns = [found.ids, found.words + 1, found.starts, found.ends, position]
+        room = tokenizer.template.room(self.max_length)
+        cut, rows, _ = windows.cut(columns, room, self.overlap)
+        beside = [tokenizer.template.beside(column, fill=0) for column in cut[1:]]
+        places = dict(zip(("word", "start", "end", "position"), beside, strict=True))
+        return tokenizer.template.columns(cut[0]) | places | {"row": rows}
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        from tfhf.exports.answers.entities import entities
+
+        return entities(
+            results,
+            inputs["row"],
+            strings["text"],
+            labels=self.labels,
+            aggregation=self.aggregation,
+            mark_entities=self.marks_entities,
+        )
+
+    def read_served(self, answers, index, row):
+        columns = {name: values[index].tolist() for name, values in answers.items()}
+        entities = []
+        for number, end in enumerate(columns["end"]):
+            if end:
+                one = {name: values[number] for name, values in columns.items()}
+                kind, word = (one[name].decode("utf-8") for name in ("entity_group", "word"))
+                entities.append(one | {"entity_group": kind, "word": word})
+        return {"entities": entities}
 
     def expected(self, rows):
         return [[self.labels[tag] for tag in tags] for tags in rows["tags"][:]]

@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt
 
 from tfhf.data.columns import Label, Text
 from tfhf.errors import UserError
+from tfhf.exports import TEXT, TEXTS
 from tfhf.tasks.base import Task
 from tfhf.tasks.embedding import Embedding
 from tfhf.tasks.text_classification import TextClassification
@@ -52,7 +53,7 @@ class ZeroShotClassification(TextClassification):
     default_model = ("facebook/bart-large-mnli", "d7645e1")
     shown = ()
     monitor = "accuracy"
-    serving_roles = Task.serving_roles
+    served_labels = None  # they are named with each text
 
     @classmethod
     def columns(cls, **_):
@@ -207,6 +208,69 @@ class ZeroShotClassification(TextClassification):
             return {"embedding": outputs["embedding"], "candidate": inputs["candidate"]}
         classes = [_contradiction(self.labels), self.entailment]
         return {"evidence": tf.gather(outputs["logits"], classes, axis=-1)}
+
+    # === Serving ===
+
+    @property
+    def serving_inputs(self):
+        return {"text": TEXT, "candidate_labels": TEXTS}
+
+    def as_served(self):
+        """Asked with the labels it was trained on, where none were named as candidates."""
+        task = copy.copy(self)
+        task.candidate_labels = self.candidate_labels or self.labels or ["good", "bad"]
+        return task
+
+    def proof_rows(self, rows):
+        rows = super().proof_rows(rows)
+        return [{"text": row if isinstance(row, str) else row["text"]} for row in rows]
+
+    def served_rows(self, rows):
+        labels = [list(self.candidate_labels)] * len(rows)
+        return {"text": rows["text"][:], "candidate_labels": labels}
+
+    def encode_in_graph(self, tokenizer, strings):
+        import tensorflow as tf
+
+        from tfhf.exports.answers.candidates import hypotheses
+        from tfhf.exports.tokenizers.template import first_of_rows
+
+        labels, template = strings["candidate_labels"], tokenizer.template
+        texts = tokenizer.tokenize(strings["text"])
+        said = tokenizer.tokenize(hypotheses(labels, self.hypothesis_template))
+        pairs = self.method == "entailment"
+        room = template.room(self.max_length, pair=pairs) - int(pairs)
+        said = first_of_rows(said, tf.minimum(said.row_lengths(), room))
+        if not pairs:
+            found = template(tf.concat([said, texts], 0), max_length=self.max_length)
+            count = tf.shape(said.row_lengths())[0]
+            candidate = tf.concat([tf.range(count), -tf.ones_like(labels[:, 0], tf.int32)], 0)
+            return found | {"candidate": candidate}
+        shape = tf.shape(labels)
+        texts = tf.gather(texts, tf.repeat(tf.range(shape[0]), shape[1]))
+        return template(texts, said, max_length=self.max_length, truncated="only_first")
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        import tensorflow as tf
+
+        from tfhf.exports.answers import candidates
+
+        labels = strings["candidate_labels"]
+        there = labels != ""
+        shape = tf.concat([tf.shape(labels), [-1]], 0)
+        if self.method == "entailment":
+            evidence = tf.reshape(results["evidence"], shape)
+            scores = candidates.entailed(evidence, there, self.multi_label)
+        else:
+            count = tf.size(labels)
+            said = tf.reshape(results["embedding"][:count], shape)
+            cosines = tf.linalg.matvec(said, results["embedding"][count:])
+            scores = candidates.nearness(cosines, there, self.multi_label, self.temperature)
+        return candidates.ranked(scores, labels, there)
+
+    def read_served(self, answers, index, row):
+        labels = [label.decode("utf-8") for label in answers["labels"][index]]
+        return {"labels": labels, "scores": answers["scores"][index].tolist()}
 
     # === After the graph ===
 
