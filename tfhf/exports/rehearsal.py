@@ -20,7 +20,7 @@ MOST_CALLS, FEWEST_CALLS, SECONDS = 200, 5, 2.0  # per size of batch, whichever 
 LONGEST = 600  # seconds a rehearsal may take
 
 
-def rehearse(folder, *, rows=None, warmup=(), text_ops=False):
+def rehearse(folder, *, rows=None, warmup=(), text_ops=False, python=sys.executable):
     """Loads a version, replays its warm-up requests, asks it rows and measures how long it takes.
 
     Args:
@@ -30,6 +30,7 @@ def rehearse(folder, *, rows=None, warmup=(), text_ops=False):
             left out. None: nothing is asked.
         warmup: what `warmup.read` gave.
         text_ops: whether the graph has ops of tensorflow-text.
+        python: the interpreter to run it with; another one may have another TensorFlow.
 
     Returns:
         dict with `load_seconds`; `warmup`: a list with, for each request, a dict from output to
@@ -55,7 +56,7 @@ def rehearse(folder, *, rows=None, warmup=(), text_ops=False):
         question, answer = Path(scratch, "question.json"), Path(scratch, "answer.json")
         question.write_text(json.dumps(asked, default=_as_base64), encoding="utf-8")
         # -P: this file's folder is no place to import from.
-        command = [sys.executable, "-P", __file__, str(question), str(answer)]
+        command = [python, "-P", __file__, str(question), str(answer)]
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
             done = subprocess.run(
