@@ -36,6 +36,7 @@ class Lattice(tf.Module):
             lowest: the lowest score of the vocabulary.
         """
         super().__init__(name="lattice")
+        self._unknown = unknown
         self._trie = Trie(entries, count)
         self._no_entry, self._unknown_entry = len(entries), len(entries) + 1
         with tf.device("CPU"):
@@ -60,10 +61,12 @@ class Lattice(tf.Module):
         place = _token_places(lengths, first, final)
         behind = tf.concat([place[1:], [tf.size(symbols, tf.int64)]], 0)[: tf.size(place)]
         entry = tf.gather_nd(ending, tf.stack([behind - 1, behind - place - 1], axis=1))
-        unknown = entry == self._unknown_entry
+        ids = tf.gather(self._ids, entry)
+        # As in the library, an entry that has the unknown token's id counts as unknown as well.
+        unknown = ids == self._unknown
         repeats = unknown & shifted(unknown, 1, False) & ~tf.gather(begins, place)
         kept = tf.where(~repeats)[:, 0]
-        return tf.gather(place, kept), tf.gather(self._ids, tf.gather(entry, kept))
+        return tf.gather(place, kept), tf.gather(ids, kept)
 
     def _entries(self, symbols, begins):
         """Entries by the place where they end and their length: `(P, L)` int32."""

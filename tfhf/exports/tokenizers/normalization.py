@@ -5,6 +5,7 @@ alone whatever stands around them, unless the text matches the regular expressio
 """
 
 import base64
+import itertools
 import re
 import unicodedata
 
@@ -35,26 +36,32 @@ def steps(spec, alphabet):
     Raises:
         UserError: if part of it has no form in ops.
     """
-    parts, built, single = _flattened(spec), [], []
-    for part, following in zip(parts, [*parts[1:], {"type": None}], strict=True):
-        kind = part["type"]
-        if kind in _ONE_BY_ONE:
-            single.append(part)
-            if following["type"] not in _ONE_BY_ONE:
-                built.append(CharacterTable(single, alphabet))
-                single = []
-        elif kind == "Precompiled":
-            built.append(CharacterMap(base64.b64decode(part["precompiled_charsmap"])))
-        elif kind == "Replace":
-            built.append(Replacement(part["pattern"], part["content"]))
-        elif kind == "Strip":
-            built.append(Strip(part["strip_left"], part["strip_right"]))
+    built = []
+    for one_by_one, parts in itertools.groupby(_flattened(spec), _works_one_by_one):
+        if one_by_one:
+            built.append(CharacterTable([*parts], alphabet))
         else:
-            raise UserError(
-                "this tokenizer cannot be exported: its normaliser must be made of Precompiled, "
-                f"Replace, Strip, {', '.join(_ONE_BY_ONE)}; received {kind}"
-            )
+            built += [_step(part) for part in parts]
     return built
+
+
+def _works_one_by_one(part):
+    return part["type"] in _ONE_BY_ONE
+
+
+def _step(part):
+    """The module for one normaliser."""
+    kind = part["type"]
+    if kind == "Precompiled":
+        return CharacterMap(base64.b64decode(part["precompiled_charsmap"]))
+    if kind == "Replace":
+        return Replacement(part["pattern"], part["content"])
+    if kind == "Strip":
+        return Strip(part["strip_left"], part["strip_right"])
+    raise UserError(
+        "this tokenizer cannot be exported: its normaliser must be made of Precompiled, "
+        f"Replace, Strip, {', '.join(_ONE_BY_ONE)}; received {kind}"
+    )
 
 
 def _flattened(spec):

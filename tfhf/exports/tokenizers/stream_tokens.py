@@ -86,6 +86,64 @@ class AddedTokens(tf.Module):
         return owner
 
 
+def added_tokens(backend, spec):
+    """Reads a tokenizer's added tokens.
+
+    Args:
+        backend: a `tokenizers.Tokenizer`.
+        spec: its JSON.
+
+    Returns:
+        Two lists of pairs: those found before normalisation and those found after it, each by
+        what it looks like then, with its properties.
+
+    Raises:
+        UserError: if a token cannot be found by its characters alone.
+    """
+    early, late = {}, {}
+    remembered = _found_early(backend, spec)
+    for token in spec["added_tokens"]:
+        if token["special"] and backend.encode_special_tokens:
+            continue
+        content, name = token["content"], "this tokenizer cannot be exported: "
+        if token["single_word"]:
+            raise UserError(
+                f"{name}add the token {content!r} with single_word=False; received single_word=True"
+            )
+        if not token["normalized"] or content in remembered:
+            early[content] = token
+            continue
+        written = backend.normalizer.normalize_str(content) if backend.normalizer else content
+        if not written:
+            raise UserError(
+                f"{name}its normaliser leaves nothing of the token {content!r}; add it with "
+                "normalized=False; received normalized=True"
+            )
+        late.setdefault(written, token)
+    return list(early.items()), list(late.items())
+
+
+def _found_early(backend, spec):
+    """Tokens with normalized=True that are found before normalisation all the same.
+
+    A token that was first added with normalized=False, as those of a SentencePiece model are, goes
+    on being found so until the tokenizer is saved and loaded.
+    """
+    from tokenizers import Tokenizer
+
+    contents = [token["content"] for token in spec["added_tokens"] if token["normalized"]]
+    if not contents:
+        return set()
+    loaded = Tokenizer.from_str(backend.to_str())
+    loaded.encode_special_tokens = backend.encode_special_tokens
+    found = set()
+    for content in contents:
+        ids = [one.encode(f"a  {content}  b ").ids for one in (backend, loaded)]
+        if ids[0] != ids[1]:
+            found.add(content)
+    return found
+
+
 def _check_overlaps(contents):
     """Refuses tokens that are not found one by one; of two that begin alike the longer counts."""
     for one, other in itertools.permutations(contents, 2):

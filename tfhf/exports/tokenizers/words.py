@@ -1,7 +1,5 @@
 """Texts that a tokenizer only has to cut at the spaces, and words it only has to look up."""
 
-import itertools
-
 import numpy as np
 import tensorflow as tf
 
@@ -65,10 +63,5 @@ class KnownWords(tf.Module):
 
 def _ranges(code_points):
     """The inside of a character class of RE2 that holds the code points, ascending."""
-    parts = []
-    for _, run in itertools.groupby(
-        enumerate(code_points.tolist()), lambda pair: pair[1] - pair[0]
-    ):
-        run = [code_point for _, code_point in run]
-        parts.append(f"\\x{{{run[0]:x}}}-\\x{{{run[-1]:x}}}")
-    return "".join(parts)
+    runs = np.split(code_points, np.flatnonzero(np.diff(code_points) > 1) + 1)
+    return "".join(f"\\x{{{run[0]:x}}}-\\x{{{run[-1]:x}}}" for run in runs if len(run))
