@@ -144,7 +144,9 @@ def test_texts_of_tokens(vocabulary, cleans):
     ids = tokenizer(HARD, truncation=True, max_length=64, padding=True)["input_ids"]
     rng = random.Random(0)
     ids += [[rng.randrange(len(tokenizer)) for _ in ids[0]] for _ in range(100)]
-    written = in_graph(tokenizer).detokenize(tf.constant(ids)).numpy()
+    graph = in_graph(tokenizer)
+    assert graph.detokenize(tf.constant([[len(tokenizer) + 5, -1]])).numpy().tolist() == [b""]
+    written = graph.detokenize(tf.constant(ids)).numpy()
     expected = tokenizer.batch_decode(ids, skip_special_tokens=True)
     assert [text.decode() for text in written] == expected
 

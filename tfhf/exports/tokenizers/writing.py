@@ -19,7 +19,7 @@ class TokenWriter(tf.Module):
     def __init__(self, tokenizer):
         """Takes the two tables off a `PreTrainedTokenizerFast`."""
         super().__init__(name="writer")
-        count = len(tokenizer)
+        count = max(tokenizer.get_vocab().values()) + 1
         tokens = tokenizer.convert_ids_to_tokens(range(count))
         tokens = ["" if token is None else token for token in tokens]
         write = _decoder(tokenizer)
@@ -29,7 +29,9 @@ class TokenWriter(tf.Module):
         special = {number for number, token in added if token.special}
         with tf.device("CPU"):
             self._first, self._later = tf.constant(first), tf.constant(later)
-            self._shown = tf.constant([number not in special for number in range(count)])
+            # The last is for ids that do not exist: some models have more of them than tokens.
+            self._shown = tf.constant([*(n not in special for n in range(count)), False])
+        self._count = count
         self._cleans = tokenizer.clean_up_tokenization_spaces
 
     def __call__(self, ids, clean_up=None):
@@ -43,7 +45,8 @@ class TokenWriter(tf.Module):
             `(B,)` string.
         """
         ids = as_ragged(ids)
-        ids = tf.ragged.boolean_mask(ids, ids.with_values(tf.gather(self._shown, ids.values)))
+        known = tf.where((ids.values >= 0) & (ids.values < self._count), ids.values, self._count)
+        ids = tf.ragged.boolean_mask(ids, ids.with_values(tf.gather(self._shown, known)))
         place = tf.range(tf.size(ids.values, tf.int64))
         begins = place == tf.gather(ids.row_starts(), ids.value_rowids())
         parts = tf.where(
