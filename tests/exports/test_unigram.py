@@ -42,6 +42,9 @@ SENTENCES = [
 ]
 TEXTS = [
     *HARD,
+    "the film\nis great\n",
+    "the \n film\n\nis\n \u0301great",
+    "\nfilm\r\nis\n",
     "trailing ",
     "two  spaces   three",
     " leading",

@@ -19,6 +19,7 @@ from tfhf.exports.tokenizers.byte_level import (
     utf8_bytes,
 )
 from tfhf.exports.tokenizers.merging import Merges
+from tfhf.exports.tokenizers.module import GraphTokenizer
 from tfhf.exports.tokenizers.pretokenization import ADDED, SPACE, shifted, word_begins
 from tfhf.exports.tokenizers.reading import TextReader
 from tfhf.exports.tokenizers.template import Template
@@ -28,7 +29,7 @@ from tfhf.exports.tokenizers.whole_words import WholeWords
 _UTF8 = (*range(0xC0), *range(0xC2, 0xF5))  # bytes that occur in it
 
 
-class BytePair(tf.Module):
+class BytePair(GraphTokenizer):
     """A Hugging Face byte-level BPE tokenizer (GPT-2, RoBERTa, BART …) as a TensorFlow module.
 
     Ids equal the Hugging Face tokenizer's for every text. Bytes that are not UTF-8 count as
@@ -61,7 +62,7 @@ class BytePair(tf.Module):
         ]
         self._merges = Merges(merges, model["vocab"])
         self._whole_words = WholeWords(_whole_words(tokenizer, characters))
-        self._writer = ByteWriter(tokenizer, characters)
+        self.writer = ByteWriter(tokenizer, characters)
         self.template = Template(tokenizer, spec["post_processor"])
         tokens = token_texts(tokenizer)
         space = characters[ord(" ")]
@@ -71,46 +72,7 @@ class BytePair(tf.Module):
             )
             self._spaces = tf.constant([_spaces_around(token, space) for token in tokens])
 
-    def __call__(self, texts, text_pairs=None, *, max_length):
-        """Tokenizes a batch like `tokenizer(texts, text_pairs, truncation=True, padding=True)`.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-            text_pairs: `(B,)` string, the second text of each row, or None.
-            max_length: longest row to return, in tokens, special tokens included.
-
-        Returns:
-            dict of `(B, T)` int32, padded to the longest row: those of `input_ids`,
-            `token_type_ids` and `attention_mask` that the model takes.
-
-        Raises:
-            ValueError: if `max_length` leaves no room for text.
-        """
-        with tf.device("CPU"):
-            first = self.tokenize(texts)
-            second = None if text_pairs is None else self.tokenize(text_pairs)
-            return self.template(first, second, max_length=max_length)
-
-    def tokenize(self, texts):
-        """Splits texts into vocabulary entries, without special tokens around them.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-
-        Returns:
-            Ragged `(B, None)` int32, token ids.
-        """
-        return self.tokenize_with_offsets(texts).ids
-
     def tokenize_with_offsets(self, texts):
-        """Splits texts as `tokenize` does, and says where each token stands.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-
-        Returns:
-            Tokens.
-        """
         with tf.device("CPU"):
             characters = self._reader(texts)
             apart = characters.apart()
@@ -132,19 +94,6 @@ class BytePair(tf.Module):
                 starts, ends = self._trimmed(spaces, rows, starts, ends)
             columns = (ids, starts, ends, tf.gather(words, first))
             return Tokens.of(columns, rows, tf.size(texts, tf.int64))
-
-    def detokenize(self, ids, clean_up=None):
-        """Writes tokens as text, as `tokenizer.decode(ids, skip_special_tokens=True)` does.
-
-        Args:
-            ids: `(B, T)` or ragged `(B, None)` int32.
-            clean_up: as `clean_up_tokenization_spaces` there; None is the tokenizer's own.
-
-        Returns:
-            `(B,)` string.
-        """
-        with tf.device("CPU"):
-            return self._writer(ids, clean_up)
 
     def _merged(self, values, added, words):
         """Tokens of words.

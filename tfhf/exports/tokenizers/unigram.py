@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfhf.errors import UserError
 from tfhf.exports.tokenizers.lattices import Lattice
+from tfhf.exports.tokenizers.module import GraphTokenizer
 from tfhf.exports.tokenizers.normalization import steps
 from tfhf.exports.tokenizers.pretokenization import shifted
 from tfhf.exports.tokenizers.stream_tokens import AddedTokens, added_tokens
@@ -27,7 +28,7 @@ from tfhf.exports.tokenizers.words import KnownWords, PlainTexts
 from tfhf.exports.tokenizers.writing import TokenWriter
 
 
-class Unigram(tf.Module):
+class Unigram(GraphTokenizer):
     """A Hugging Face Unigram tokenizer as a TensorFlow module.
 
     Ids and places equal the Hugging Face tokenizer's. Bytes that are not UTF-8 count as U+FFFD, as
@@ -61,56 +62,24 @@ class Unigram(tf.Module):
         self._scheme, self._splits = metaspace["prepend_scheme"], metaspace["split"]
         self._drops_white_space = "WhitespaceSplit" in _kinds(spec)
         self._plain = PlainTexts(*self._undisturbed([*early, *late]))
+        self._feeds_are_blanks = _feeds_are_blanks(backend)
         self._known = KnownWords(_whole_words(backend, model["vocab"], metaspace["replacement"]))
-        self._writer = TokenWriter(tokenizer)
+        self.writer = TokenWriter(tokenizer)
         self.template = Template(tokenizer, spec["post_processor"])
 
-    def __call__(self, texts, text_pairs=None, *, max_length):
-        """Tokenizes a batch like `tokenizer(texts, text_pairs, truncation=True, padding=True)`.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-            text_pairs: `(B,)` string, the second text of each row, or None.
-            max_length: longest row to return, in tokens, special tokens included.
-
-        Returns:
-            dict of `(B, T)` int32, padded to the longest row: those of `input_ids`,
-            `token_type_ids` and `attention_mask` that the model takes.
-
-        Raises:
-            ValueError: if `max_length` leaves no room for text.
-        """
-        with tf.device("CPU"):
-            first = self.tokenize(texts)
-            second = None if text_pairs is None else self.tokenize(text_pairs)
-            return self.template(first, second, max_length=max_length)
-
     def tokenize(self, texts):
-        """Splits texts into vocabulary entries, without special tokens around them.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-
-        Returns:
-            Ragged `(B, None)` int32, token ids.
-        """
         with tf.device("CPU"):
-            plain = self._plain(texts)
+            simple = texts
+            if self._feeds_are_blanks:  # what makes most real texts of several lines plain
+                simple = tf.strings.regex_replace(texts, "\n", " ")
+            plain = self._plain(simple)
             return tf.cond(
                 tf.reduce_all(plain),
-                lambda: self._tokenize_plain(texts),
-                lambda: self._tokenize_mixed(texts, plain),
+                lambda: self._tokenize_plain(simple),
+                lambda: self._tokenize_mixed(texts, simple, plain),
             )
 
     def tokenize_with_offsets(self, texts):
-        """Splits texts as `tokenize` does, and says where each token stands.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-
-        Returns:
-            Tokens.
-        """
         with tf.device("CPU"):
             stream = self._early(Stream.of(texts), 0)
             for step in self._steps:
@@ -128,19 +97,6 @@ class Unigram(tf.Module):
                 tf.gather(word, place),
             )
             return Tokens.of(columns, tf.gather(stream.rows, place), tf.size(texts, tf.int64))
-
-    def detokenize(self, ids, clean_up=None):
-        """Writes tokens as text, as `tokenizer.decode(ids, skip_special_tokens=True)` does.
-
-        Args:
-            ids: `(B, T)` or ragged `(B, None)` int32.
-            clean_up: as `clean_up_tokenization_spaces` there; None is the tokenizer's own.
-
-        Returns:
-            `(B,)` string.
-        """
-        with tf.device("CPU"):
-            return self._writer(ids, clean_up)
 
     def _words(self, stream):
         """Cuts at the spaces: the stream, one space before each word, and where words begin."""
@@ -164,9 +120,9 @@ class Unigram(tf.Module):
             begins |= stream.values == self._space
         return stream, begins
 
-    def _tokenize_mixed(self, texts, plain):
-        """Token ids of texts of which some are plain: ragged `(B, None)` int32."""
-        simple = self._tokenize_plain(tf.boolean_mask(texts, plain))
+    def _tokenize_mixed(self, texts, simple, plain):
+        """Token ids of texts of which some, in their simple form, are plain: ragged int32."""
+        simple = self._tokenize_plain(tf.boolean_mask(simple, plain))
         others = self.tokenize_with_offsets(tf.boolean_mask(texts, ~plain)).ids
         number = tf.cumsum(tf.cast(plain, tf.int64))
         other = simple.nrows() + tf.range(tf.size(plain, tf.int64)) - number
@@ -202,6 +158,14 @@ class Unigram(tf.Module):
         if self._drops_white_space:
             disturbing.append(" {2}| $")
         return inert, disturbing
+
+
+def _feeds_are_blanks(backend):
+    """Whether the normaliser writes a blank for a line feed, and cuts nothing beside it."""
+    normalizer = backend.normalizer
+    return normalizer is not None and normalizer.normalize_str("a\nb\n") == (
+        normalizer.normalize_str("a b ")
+    )
 
 
 def _metaspace(tokenizer, spec):

@@ -9,6 +9,7 @@ import json
 import tensorflow as tf
 
 from tfhf.errors import UserError
+from tfhf.exports.tokenizers.module import GraphTokenizer
 from tfhf.exports.tokenizers.reading import TextReader
 from tfhf.exports.tokenizers.template import Template
 from tfhf.exports.tokenizers.tokens import Tokens
@@ -19,7 +20,7 @@ _IN_LINE = "."  # of every character but the line feed; several of those stay to
 _LINE_FEED = ord("\n")
 
 
-class WordLevel(tf.Module):
+class WordLevel(GraphTokenizer):
     """A Hugging Face tokenizer of characters as a TensorFlow module."""
 
     def __init__(self, tokenizer):
@@ -46,25 +47,10 @@ class WordLevel(tf.Module):
             self._characters = tf.constant([ord(text) for text in single], tf.int32)
             self._numbers = tf.constant([vocabulary[text] for text in single], tf.int32)
         self._unknown = vocabulary[spec["model"]["unk_token"]]
-        self._writer = TokenWriter(tokenizer)
+        self.writer = TokenWriter(tokenizer)
         self.template = Template(tokenizer, spec["post_processor"])
 
-    def __call__(self, texts, text_pairs=None, *, max_length):
-        """Tokenizes a batch like `tokenizer(texts, text_pairs, truncation=True, padding=True)`.
-
-        Args and Returns: as for `WordPiece`.
-        """
-        with tf.device("CPU"):
-            first = self.tokenize(texts)
-            second = None if text_pairs is None else self.tokenize(text_pairs)
-            return self.template(first, second, max_length=max_length)
-
-    def tokenize(self, texts):
-        """The characters of texts `(B,)` as ragged `(B, None)` int32 ids."""
-        return self.tokenize_with_offsets(texts).ids
-
     def tokenize_with_offsets(self, texts):
-        """The characters of texts `(B,)` as Tokens; each is a word."""
         with tf.device("CPU"):
             found = self._reader(texts)
             last = tf.size(self._characters) - 1
@@ -84,11 +70,6 @@ class WordLevel(tf.Module):
                 rows, starts, ids = (tf.boolean_mask(one, begins) for one in (rows, starts, ids))
             columns = [ids, starts, ends, tf.range(tf.size(ids))]
             return Tokens.of(columns, rows, tf.size(texts, tf.int64))
-
-    def detokenize(self, ids, clean_up=None):
-        """Writes tokens as text; as for `WordPiece`."""
-        with tf.device("CPU"):
-            return self._writer(ids, clean_up)
 
 
 def _pattern(tokenizer, spec):

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tfhf.errors import UserError
 from tfhf.exports.tokenizers.characters import PAGE, SPACE, read_characters
+from tfhf.exports.tokenizers.module import GraphTokenizer
 from tfhf.exports.tokenizers.template import Template
 from tfhf.exports.tokenizers.tokens import Tokens
 from tfhf.exports.tokenizers.writing import TokenWriter
@@ -25,7 +26,7 @@ from tfhf.exports.tokenizers.writing import TokenWriter
 _WORD_START, _CONTINUATION = 0, 1  # the trie's two roots
 
 
-class WordPiece(tf.Module):
+class WordPiece(GraphTokenizer):
     """A Hugging Face WordPiece tokenizer (BERT, DistilBERT, ELECTRA …) as a TensorFlow module.
 
     Ids equal the Hugging Face tokenizer's for every text. Bytes that are not UTF-8 count as
@@ -67,49 +68,10 @@ class WordPiece(tf.Module):
         self._spare = characters.spare
         self._unknown = vocabulary[spec["model"]["unk_token"]]
         self._longest_word = spec["model"]["max_input_chars_per_word"]
-        self._writer = TokenWriter(tokenizer)
+        self.writer = TokenWriter(tokenizer)
         self.template = Template(tokenizer, spec["post_processor"])
 
-    def __call__(self, texts, text_pairs=None, *, max_length):
-        """Tokenizes a batch like `tokenizer(texts, text_pairs, truncation=True, padding=True)`.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-            text_pairs: `(B,)` string, the second text of each row, or None.
-            max_length: longest row to return, in tokens, special tokens included.
-
-        Returns:
-            dict of `(B, T)` int32, padded to the longest row: those of `input_ids`,
-            `token_type_ids` and `attention_mask` that the model takes.
-
-        Raises:
-            ValueError: if `max_length` leaves no room for text.
-        """
-        with tf.device("CPU"):
-            first = self.tokenize(texts)
-            second = None if text_pairs is None else self.tokenize(text_pairs)
-            return self.template(first, second, max_length=max_length)
-
-    def tokenize(self, texts):
-        """Splits texts into vocabulary entries, without special tokens around them.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-
-        Returns:
-            Ragged `(B, None)` int32, token ids.
-        """
-        return self.tokenize_with_offsets(texts).ids
-
     def tokenize_with_offsets(self, texts):
-        """Splits texts as `tokenize` does, and says where each token stands.
-
-        Args:
-            texts: `(B,)` string, UTF-8.
-
-        Returns:
-            Tokens.
-        """
         with tf.device("CPU"):
             symbols, places, rows, first_of_word = self._symbols(texts)
             word = tf.cumsum(tf.cast(first_of_word, tf.int64)) - 1
@@ -129,19 +91,6 @@ class WordPiece(tf.Module):
             rows = tf.boolean_mask(rows, kept)
             columns = [tf.boolean_mask(column, kept) for column in (ids, starts, ends, word)]
             return Tokens.of(columns, rows, tf.size(texts, tf.int64))
-
-    def detokenize(self, ids, clean_up=None):
-        """Writes tokens as text, as `tokenizer.decode(ids, skip_special_tokens=True)` does.
-
-        Args:
-            ids: `(B, T)` or ragged `(B, None)` int32.
-            clean_up: whether blanks before punctuation are left out; None is the tokenizer's way.
-
-        Returns:
-            `(B,)` string.
-        """
-        with tf.device("CPU"):
-            return self._writer(ids, clean_up)
 
     def _symbols(self, texts):
         """The visible symbols of all texts in one row.
