@@ -60,7 +60,11 @@ def compare(found, expected):
 
 def version_of(python):
     """The version of an interpreter's TensorFlow."""
-    code = "import importlib.metadata as m; print(m.version('tensorflow'))"
+    code = (
+        "import importlib.metadata as m; "
+        "print([d.version for d in m.distributions() if d.name in ('tensorflow', 'tensorflow-cpu', "
+        "'tensorflow_cpu')][0])"
+    )
     return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
 
 
