@@ -2,10 +2,10 @@
 
     python benchmarks/graph_tokenizers.py SHARED
 
-SHARED holds `checkpoints/tokenizers/{bert-base-uncased,gpt2,t5}` and `data/{sst2,dialogsum,squad2_small}`.
-The two take turns batch by batch, on the same texts in their given order, special tokens, padding
-and lists of ids included. Prints a line for each tokenizer and set: the medians, and the median of
-the ratios (ours : Rust).
+SHARED holds `checkpoints/tokenizers/{bert-base-uncased,gpt2,t5}` and
+`data/{sst2,dialogsum,squad2_small}`. The two take turns batch by batch, on the same texts in their
+given order, special tokens, padding and lists of ids included. Prints a line for each tokenizer and
+set: the medians, and the median of the ratios (ours : Rust).
 """
 
 import json

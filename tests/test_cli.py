@@ -125,6 +125,15 @@ def test_a_text_cannot_be_longer_than_the_model_reads(recipe):
     assert line == "tfhf: options.max_length: the model reads at most 32 tokens; received 33"
 
 
+def test_a_key_is_no_argument_of_the_function_behind_a_command(recipe, toy_run):
+    assert refused("train", recipe, "out=x").startswith(f"{recipe}: unknown key 'out'; keys here: ")
+    assert refused("train", recipe, "strategy=x", "--dry-run").startswith(
+        f"{recipe}: unknown key 'strategy'"
+    )
+    line = last_line("predict", toy_run.folder, "dull", "--option", "task=x", code=2)
+    assert line == "tfhf: --option: text_classification has no option 'task' here"
+
+
 def test_what_a_command_was_not_given(toy_run, tmp_path):
     assert refused("evaluate", toy_run.model) == (
         f"{toy_run.model} is no run: say with --recipe which data to use"
@@ -262,7 +271,9 @@ def test_predict_from_a_file_to_standard_output(toy_run, toy_files):
     lines = answered("predict", toy_run.folder, "--file", toy_files / "test.csv").splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(rows) == 16
-    assert [row["label"] for row in rows] == [row["label"] for row in toy_run.predictions("test")]
+    expected = toy_run.predictions("test")
+    assert [row["predicted_label"] for row in rows] == [row["label"] for row in expected]
+    assert [row["label"] for row in rows] == [row["expected"] for row in expected]
 
 
 def test_export_prints_the_folder(toy_run, tmp_path, proven_here):

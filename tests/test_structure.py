@@ -44,6 +44,7 @@ MAY_BE_HEAVY = {
     "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",
     "learning.choice_metrics", "learning.text_metrics", "learning.likelihood_metrics",
     "exports.windows", "exports.images",
+    "serving.examples", "serving.inference", "serving.messages", "serving.servables",
 }  # fmt: skip
 # Folders of which that is true, but for their own `__init__`.
 ARE_HEAVY = ("exports.tokenizers.", "exports.answers.")

@@ -69,9 +69,10 @@ def command(function):
 def train(recipe, overrides, out, overwrite, dry_run):
     """Train RECIPE, a YAML file or the name of a shipped one; KEY=VALUE changes a setting."""
     from tfhf import training
-    from tfhf.recipe import parse_overrides
+    from tfhf.recipe import Recipe, parse_overrides
 
     changes = parse_overrides(overrides)
+    Recipe.load(recipe, changes)  # names an unknown key, which may be that of an argument below
     if dry_run:
         click.echo(_dry_run_text(training.dry_run(recipe, **changes)))
         return
@@ -114,16 +115,25 @@ def predict(model, texts, task, file, output, choices):
         raise UserError("predict takes TEXT or --file, not both")
     if not texts and not file:
         texts = [line.rstrip("\n") for line in sys.stdin]
-    prediction.predict_to(
-        model, texts=texts, file=file, output=output, task=task, **parse_overrides(choices)
-    )
+    choices = parse_overrides(choices)
+    prediction.predict_to(model, texts=texts, file=file, output=output, task=task, choices=choices)
 
 
 @command
-@click.argument("run")
+@click.argument("run", required=False)
 @click.option("--to", metavar="DIR", help="Folder for the versions (default: RUN/export/<name>).")
-def export(run, to):
-    """Export RUN as a SavedModel that takes raw text, for TensorFlow Serving."""
+@click.option("--check", "checked", metavar="DIR", help="Examine a SavedModel; export nothing.")
+def export(run, to, checked):
+    """Export RUN as a SavedModel that takes raw text, for TensorFlow Serving.
+
+    With --check, say what TensorFlow Serving would make of any SavedModel, a version or the folder
+    of all versions. The exit status is 2 if anything of it would fail there.
+    """
+    if (run is None) == (checked is None) or (checked and to):
+        raise UserError("export takes a RUN, and --to DIR if you like; or --check DIR alone")
+    if checked is not None:
+        _check_export(checked)
+        return
     from tfhf import exporting
 
     click.echo(exporting.export(run, to=to))
@@ -173,6 +183,59 @@ def check(recipe, overrides):
     from tfhf.recipe import Recipe
 
     click.echo(Recipe.load(recipe, overrides).to_yaml(), nl=False)
+
+
+@command
+@click.argument("source", metavar="[RUN|EXPORT]", required=False)
+@click.option("--config", metavar="FILE", help="Models in TensorFlow Serving's models.config.")
+@click.option("--name", help="Name of the model in addresses (default: the run's).")
+@click.option("--label", "labels", multiple=True, metavar="LABEL=VERSION", help="May be repeated.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8501, show_default=True, help="Port of REST and the page.")
+@click.option("--grpc-port", default=8500, show_default=True, help="Port of gRPC; 0: none.")
+@click.option(
+    "--batching",
+    metavar="FILE|off",
+    help="TensorFlow Serving's batching parameters (default: what waits, up to 32 rows); or none.",
+)
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds a request may take.")
+@click.option("--max-body", default=64.0, show_default=True, help="MiB a request may have.")
+@click.option(
+    "--server",
+    type=click.Choice(["auto", "tfhf", "tensorflow_model_server"]),
+    default="auto",
+    show_default=True,
+    help="TensorFlow Serving where it is installed, or tfhf's own.",
+)
+def serve(source, config, name, labels, batching, server, **reached):
+    """Serve RUN's or EXPORT's newest version by REST and gRPC, as TensorFlow Serving does."""
+    from tfhf.serving import sources
+
+    if (source is None) == (config is None):
+        raise UserError("serve takes a RUN or an EXPORT, or --config FILE")
+    if config and (name or labels):
+        raise UserError("serve: with --config, names and labels stand in the file")
+    sys.exit(
+        sources.serve(
+            sources.configs(source, config, name=name, labels=labels),
+            sources.options(batching=batching, **reached),
+            by=server,
+        )
+    )
+
+
+def _check_export(folder):
+    """Prints what TensorFlow Serving would make of a SavedModel."""
+    from tfhf.console import load_tensorflow
+
+    load_tensorflow()
+    from tfhf.exports import inspection
+
+    lines, failures = inspection.examine(folder)
+    click.echo("\n".join(lines))
+    if failures:
+        plural = "things" if failures > 1 else "thing"
+        raise UserError(f"{failures} {plural} would fail in TensorFlow Serving: {folder}")
 
 
 def _dry_run_text(found):

@@ -3,7 +3,6 @@
 from tfhf.reporting.card import card, write_card
 from tfhf.reporting.page import write_report
 
-
 __all__ = ["card", "report", "write_card", "write_report"]
 
 
