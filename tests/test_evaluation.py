@@ -1,6 +1,7 @@
 """Evaluation: a run, a model, other data, and what a split says again."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,29 @@ def test_a_model_with_a_recipe_scores_what_its_run_scored(toy_run, toy_recipe):
     found = evaluation.evaluate(str(toy_run.model), recipe=toy_recipe, split="validation")
     assert numbers(found) == pytest.approx(numbers(toy_run.metrics["validation"]), abs=1e-6)
     assert found["per_class"] == toy_run.metrics["validation"]["per_class"]
+
+
+def test_options_that_differ_from_those_of_the_training_are_told(toy_run, toy_recipe, capsys):
+    evaluation.evaluate(str(toy_run.model), recipe=toy_recipe)
+    assert "note" not in capsys.readouterr().err
+    recipe = toy_recipe | {"options": {"max_length": 12}}
+    evaluation.evaluate(str(toy_run.model), recipe=recipe)
+    assert (
+        "  note: options.max_length is 12 in the recipe; the model was trained with 24\n"
+        in capsys.readouterr().err
+    )
+
+
+def test_rows_with_nothing_to_predict_are_one_line():
+    def scorer(store, phase):
+        return SimpleNamespace(loss=None, results={})
+
+    scorer.model = SimpleNamespace(task=None)
+    with pytest.raises(UserError) as caught:
+        evaluation.measure(scorer, None, [1, 2])
+    assert str(caught.value) == (
+        "data: none of the 2 rows to evaluate on has anything to predict; give this split more data"
+    )
 
 
 def test_other_data_leave_the_run_as_it_is(toy_run, toy_files):

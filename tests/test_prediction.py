@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,6 +91,41 @@ def test_a_threshold_may_leave_nothing(classify):
     assert classify(TEXTS[0], threshold=1.1) == []
 
 
+@pytest.mark.parametrize(
+    ("choices", "line"),
+    [
+        (
+            {"topk": 2},
+            "text_classification: a call has no choice 'topk'; did you mean 'top_k'?; received 2",
+        ),
+        (
+            {"padding": True},
+            "text_classification: a call has no choice 'padding'; it takes top_k, threshold, "
+            "function_to_apply; received True",
+        ),
+        (
+            {"truncation": False},
+            "truncation: must be True, because a text is always cut at the task's max_length; "
+            "received False",
+        ),
+    ],
+)
+def test_choices_are_checked_before_anything_is_computed(choices, line, classify, monkeypatch):
+    monkeypatch.setattr(classify, "results", None)
+    with pytest.raises(UserError) as caught:
+        classify("dull", **choices)
+    assert str(caught.value) == line
+
+
+def test_texts_are_cut_and_it_is_said(toy_run, classify, capsys):
+    assert classify("dull", truncation=True) == classify("dull")
+    capsys.readouterr()
+    prediction.predict(toy_run, ["dull", "a lovely film " * 9, "dull " * 30])
+    assert capsys.readouterr().err == (
+        "  note: 2 of 3 rows are longer than max_length 24; only their beginnings are read\n"
+    )
+
+
 def test_options_of_the_task_reach_it(toy_run):
     short = prediction.pipeline("text-classification", toy_run, max_length=5)
     assert short.task.max_length == 5
@@ -149,6 +185,54 @@ def test_a_file_keeps_its_columns(toy_run, table, tmp_path):
     ]
     alone = prediction.predict(toy_run, ["a lovely film", "dull"])
     assert [row["label"] for row in rows] == [answer["label"] for answer in alone]
+
+
+def test_a_column_named_like_an_answer_stays(toy_run, tmp_path):
+    source, output = tmp_path / "rows.csv", tmp_path / "out.jsonl"
+    source.write_text("text,label\na lovely film,mine\n")
+    prediction.predict_to(toy_run, file=str(source), output=str(output))
+    (row,) = map(json.loads, output.read_text(encoding="utf-8").splitlines())
+    assert list(row) == ["text", "label", "predicted_label", "score", "probabilities"]
+    assert row["label"] == "mine" and row["predicted_label"] in ("negative", "positive")
+
+
+def test_answers_are_written_beside_earlier_ones(toy_run, tmp_path):
+    source, first, second = (tmp_path / name for name in ("rows.csv", "first.csv", "second.csv"))
+    source.write_text("text\na lovely film\n")
+    prediction.predict_to(toy_run, file=str(source), output=str(first))
+    prediction.predict_to(toy_run, file=str(first), output=str(second))
+    with second.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row) == [
+        "text", "label", "score", "probabilities.negative", "probabilities.positive",
+        "predicted_label", "predicted_score",
+        "predicted_probabilities.negative", "predicted_probabilities.positive",
+    ]  # fmt: skip
+    with pytest.raises(UserError) as caught:
+        prediction.predict_to(toy_run, file=str(second))
+    assert str(caught.value) == (
+        "--file: the answers need the name 'predicted_label'; rename that column"
+    )
+
+
+def test_an_export_takes_no_choices(toy_run):
+    version = toy_run.exports / "1"
+    with pytest.raises(UserError) as caught:
+        prediction.predict_to(version, texts=["dull"], choices={"top_k": 2})
+    assert str(caught.value) == "top_k: an export answers as it was exported; received 2"
+
+
+def test_an_export_takes_the_candidates_that_its_signature_takes():
+    task = SimpleNamespace(serving_inputs={"text", "candidate_labels"}, configured=dict)
+    export = SimpleNamespace(task=task)
+    found = prediction.Servable.configured(export, candidate_labels=["a", "b"])
+    assert found == {"candidate_labels": ["a", "b"]}
+    with pytest.raises(UserError) as caught:
+        prediction.Servable.configured(export, multi_label=True)
+    assert str(caught.value) == (
+        "multi_label: an export answers as it was exported; a call may choose candidate_labels; "
+        "received True"
+    )
 
 
 def test_json_lines_become_csv(toy_run, tmp_path):

@@ -35,6 +35,11 @@ def test_overrides_are_yaml_values():
     assert recipe.data.columns == {"text": "t"}
 
 
+def test_data_must_hold_keys():
+    with pytest.raises(UserError, match="^data.train: 'data' holds a single value, not keys$"):
+        Recipe.load(MINIMAL | {"data": "a.csv"}, ["data.train=b.csv"])
+
+
 def test_a_training_file_replaces_the_whole_source():
     data = {"path": "nyu-mll/glue", "name": "sst2", "labels": ["a", "b"]}
     recipe = {"task": "text_classification", "data": data}
@@ -84,6 +89,16 @@ def test_the_resolved_recipe_loads_again_and_is_the_same(tmp_path):
         (
             ["train.batch_size=30", "train.accumulate=4"],
             "recipe: train.accumulate must divide train.batch_size; received 4 and 30",
+        ),
+        (
+            ["task=embedding", "train.accumulate=4"],
+            "train.accumulate: must be 1, because this loss compares all rows of a batch, and "
+            "slices would compare fewer; lower train.batch_size; received 4",
+        ),
+        (
+            ["task=translation", "options.bleu_tokenizer=foo"],
+            "recipe: options.bleu_tokenizer: input should be '13a', 'zh', 'ja-mecab', 'ko-mecab', "
+            "'char', 'intl', 'none', 'spm', 'flores101' or 'flores200'; received 'foo'",
         ),
         (
             ["task=text_clasification"],

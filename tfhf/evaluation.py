@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from tfhf import preparation
-from tfhf.console import Phases, load_tensorflow
+from tfhf import models, preparation
+from tfhf.console import Phases, load_tensorflow, say
 from tfhf.errors import UserError
 from tfhf.recipe import Recipe
 from tfhf.run import Run, is_run
@@ -33,6 +33,9 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
     folder = str(run.model if run is not None else model)
     phases = Phases()
     prepared = preparation.prepare(checked, phases, trained=folder)
+    if recipe is not None:
+        for note in _differences(prepared):
+            say(f"  note: {note}")
     name = split or ("test" if "test" in prepared.splits else "validation")
     if name not in prepared.splits:
         raise UserError(f"--split: the data have {', '.join(prepared.splits)}; received {name!r}")
@@ -52,6 +55,18 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
     return values
 
 
+def _differences(prepared):
+    """What a recipe says otherwise than the model it measures was trained with, a line each."""
+    task = prepared.task
+    trained, now = task.saved(models.load_config(prepared.source)), task.settings()
+    return [
+        f"options.{name} is {now[name]!r} in the recipe; the model was trained with "
+        f"{trained[name]!r}"
+        for name in task.options()
+        if name in now and name in trained and now[name] != trained[name]
+    ]
+
+
 def measure(scorer, store, dataset):
     """Scores a split and computes its metrics.
 
@@ -62,9 +77,17 @@ def measure(scorer, store, dataset):
 
     Returns:
         The metrics (name → value, `loss` first), and the Scores.
+
+    Raises:
+        UserError: if there is nothing to measure on: no label, no token to guess.
     """
     task = scorer.model.task
     scores = scorer(store, "evaluate")
+    if scores.loss is None:
+        raise UserError(
+            f"data: none of the {len(dataset)} rows to evaluate on has anything to predict; give"
+            " this split more data"
+        )
     return {"loss": scores.loss} | task.score(dataset, scores.results), scores
 
 

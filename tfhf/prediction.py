@@ -1,15 +1,15 @@
 """`tfhf predict` and `tfhf.pipeline`: a trained model on new rows."""
 
-import csv
-import io
+import inspect
 import json
 import tempfile
 from pathlib import Path
 
 from tfhf import data, models, storage, tasks
-from tfhf.console import load_tensorflow
+from tfhf.console import load_tensorflow, say
+from tfhf.data import writing
 from tfhf.data.tokens import TokenStore
-from tfhf.errors import UserError
+from tfhf.errors import UserError, did_you_mean
 from tfhf.run import Run, is_run
 
 
@@ -43,7 +43,7 @@ def opened(model, task=None, batch_size=32, choices=None):
         choices: a dictionary of which the options of the task are taken out and used.
     """
     if not isinstance(model, Run) and (Path(model) / "saved_model.pb").exists():
-        return Servable(model)
+        return Servable(model, batch_size)
     if isinstance(model, Run) or is_run(str(model)):
         run = model if isinstance(model, Run) else Run(model)
         kind = tasks.get(task or run.recipe.task)
@@ -110,22 +110,29 @@ class Pipeline:
             rows: a text, a dictionary from role to value (`{"text", "text_pair"}`), or a list; a
                 row's values may also be given by role: `ask(question="…", context="…")`.
             **choices: what transformers' pipeline of the task takes beside its rows, such as
-                `top_k`; the task's `configured` and `present` name them.
+                `top_k`; the task's `configured` and `present` name them. `truncation` may be
+                True.
 
         Returns:
             For a list of rows a list with each row's answer; for one row its answer.
 
         Raises:
-            UserError: if a role is missing or holds something else than it should.
+            UserError: if a role is missing or holds something else than it should, or there is no
+                such choice.
         """
         if rows is None:
             rows = {role: choices.pop(role) for role in self.task.inputs if role in choices}
-        task, rest = self.task.configured(**choices)
-        many = isinstance(rows, list | tuple)
-        dataset = data.from_rows(rows if many else [rows], task.inputs)
+        task, rest = self.configured(**_without_truncation(choices))
+        _check_choices(task, rest)
+        rows, many = task.as_rows(rows)
+        dataset = data.from_rows(rows, task.inputs)
         results = self.results(dataset, task)
         answers = [task.present(results, index, row, **rest) for index, row in enumerate(dataset)]
         return task.arrange(answers, **rest) if many else answers[0]
+
+    def configured(self, **choices):
+        """The task as the choices of a call make it, and the choices that are left; see `Task`."""
+        return self.task.configured(**choices)
 
     def results(self, dataset, task=None):
         """The named results (name → array) of a dataset's rows, in their order.
@@ -139,6 +146,12 @@ class Pipeline:
         task = task or self.task
         with tempfile.TemporaryDirectory() as scratch:
             store = TokenStore.build(dataset, task, f"{scratch}/tokens")
+            cut = len(store.cut_rows())
+            if cut:
+                say(
+                    f"  note: {cut} of {len(dataset)} rows are longer than max_length "
+                    f"{task.max_length}; only their beginnings are read"
+                )
             return self._scorer(store, "predict", task).results
 
     def answer(self, results, index, row, task=None):
@@ -170,6 +183,21 @@ class Servable:
         self.batch_size = batch_size
         self._loaded = tf.saved_model.load(str(folder))
 
+    def configured(self, **choices):
+        """Takes the choices of a call that the signature has an input for: `candidate_labels`.
+
+        Raises:
+            UserError: if there is another, which the export has fixed.
+        """
+        names_labels = "candidate_labels" in self.task.serving_inputs
+        for name, value in choices.items():
+            if not (names_labels and name == "candidate_labels"):
+                only = "; a call may choose candidate_labels" if names_labels else ""
+                raise UserError(
+                    f"{name}: an export answers as it was exported{only}; received {value!r}"
+                )
+        return self.task.configured(**choices)
+
     def results(self, dataset, task=None):
         """The named results (name → array) of a dataset's rows, in their order."""
         import tensorflow as tf
@@ -192,6 +220,29 @@ class Servable:
         return self.task.read_served(results, index, row)
 
 
+def _without_truncation(choices):
+    """A call's choices without transformers' `truncation=True`, which is always so here."""
+    if choices.get("truncation", True) is not True:
+        raise UserError(
+            "truncation: must be True, because a text is always cut at the task's max_length; "
+            f"received {choices['truncation']!r}"
+        )
+    return {name: value for name, value in choices.items() if name != "truncation"}
+
+
+def _check_choices(task, choices):
+    """Refuses a choice that `present` does not take, before anything is computed."""
+    parameters = inspect.signature(task.present).parameters
+    known = [name for name in parameters if name not in ("results", "index", "row")]
+    for name, value in choices.items():
+        if name not in known:
+            takes = f"; it takes {', '.join(known)}" if known else ""
+            hint = did_you_mean(name, known)
+            raise UserError(
+                f"{task.name()}: a call has no choice {name!r}{hint or takes}; received {value!r}"
+            )
+
+
 def load(model, kind, revision=None, options=None):
     """A trained model for a task, from a run, a folder or the Hub, as a `tfhf.Model`."""
     from tfhf.pieces import trained
@@ -202,35 +253,39 @@ def load(model, kind, revision=None, options=None):
     config = models.load_config(source)
     task = kind.from_config(kind.load_processor(source), config, **(options or {}))
     loaded = trained(source, task)
-    if loaded.load_report.new:
+    missing = [one for one in loaded.load_report.new if not task.unread_by(one)]
+    if missing:
         raise UserError(
             f"{source.name} was not trained for {kind.name()}: it has no weights for "
-            f"{', '.join(loaded.load_report.new)}; train it first"
+            f"{', '.join(missing)}; train it first"
         )
     return loaded
 
 
-def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices):
+def predict_to(model, *, texts=(), file=None, output=None, task=None, choices=None):
     """Answers texts or a file's rows and writes them: what `tfhf predict` does.
 
     Args:
         model, task: as for `predict`.
         texts: texts, for a model of one text.
-        file: a file of rows in place of texts; all its columns are kept. Columns are found under
-            the names a run's recipe gives them, else under the roles' own.
+        file: a file of rows in place of texts; all its columns are kept, and a part of the answer
+            whose name a column has already is called `predicted_…`. Columns are found under the
+            names a run's recipe gives them, else under the roles' own.
         output: a `.jsonl` or `.csv` file; standard output by default: plain lines for texts, JSON
             lines for a file.
-        **choices: options of the task, and what its `configured` takes: `max_new_tokens=40`.
+        choices: a dictionary of options of the task, and of what its `configured` takes:
+            `{"max_new_tokens": 40}`.
 
     Raises:
-        UserError: if a column is missing, or the output's format is unknown.
+        UserError: if a column is missing, or a choice or the output's format is unknown.
         StorageError: if the output cannot be written.
     """
     suffix = Path(output).suffix if output else None
     if suffix not in (None, ".jsonl", ".csv"):
         raise UserError(f"--output: must end in .jsonl or .csv; received {output!r}")
+    choices = dict(choices or {})
     answering = opened(model, task, choices=choices)
-    task, rest = answering.task.configured(**choices)
+    task, rest = answering.configured(**choices)
     if rest:
         raise UserError(f"--option: {task.name()} has no option {next(iter(rest))!r} here")
     if file:
@@ -246,8 +301,8 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None, **choices)
         for row, answer in zip(dataset, answers, strict=True):
             print(task.line(row, answer))
         return
-    rows = [before | answer for before, answer in zip(kept, answers, strict=True)]
-    text = _as_csv(rows) if suffix == ".csv" else _as_lines(rows)
+    rows = writing.beside(kept, answers)
+    text = writing.as_csv(rows) if suffix == ".csv" else writing.as_lines(rows)
     if output:
         storage.write(output, text)
     else:
@@ -271,34 +326,3 @@ def _named(texts, task):
         kind = task.inputs[role]
         row[role] = kind.from_text(value) if kind.nested else value
     return [row]
-
-
-def _as_lines(rows):
-    return "".join(json.dumps(row, ensure_ascii=False, default=_named_image) + "\n" for row in rows)
-
-
-def _named_image(value):
-    """An image in a row of JSON: the name of its file."""
-    return getattr(value, "filename", None) or "<image>"
-
-
-def _as_csv(rows):
-    """CSV with one column per value; dictionaries are spread, lists become JSON."""
-    if not rows:
-        return ""
-    flat = [_flat(row) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
-
-
-def _flat(row):
-    flat = {}
-    for name, value in row.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            flat[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
-    return flat

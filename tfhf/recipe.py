@@ -244,7 +244,8 @@ def _override(values, key, value):
     # silently be validated and tested on those of another.
     if key == "data.train":
         for source in ("path", "name", "revision", "labels", "validation", "test"):
-            values.get("data", {}).pop(source, None)
+            if isinstance(values.get("data"), dict):
+                values["data"].pop(source, None)
     *parents, last = key.split(".")
     section = values
     for parent in parents:
@@ -285,6 +286,7 @@ def _check(cls, values, where):
         )
     if isinstance(recipe.model, dict) and "model_type" not in recipe.model:
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
+    task.check_accumulate(recipe.train.accumulate, **recipe.options)
     if recipe.train.batch_size % recipe.train.accumulate:
         raise UserError(
             f"{where}: train.accumulate must divide train.batch_size; "

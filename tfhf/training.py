@@ -135,6 +135,7 @@ def _fit(run, model, scorer, settings, prepared, stores, monitor):
     from tfhf.learning.events import EventLog
 
     store, plan = stores["train"], {"batch_size": settings.batch_size, "seed": settings.seed}
+    window = batches.window(prepared.task)
     steps = -(-store.features // settings.batch_size)
     events = EventLog(run.folder / "tensorboard")
 
@@ -143,7 +144,12 @@ def _fit(run, model, scorer, settings, prepared, stores, monitor):
         events.write(row)
 
     progress = Progress(
-        log, store.lengths, plan, steps=steps, epochs=settings.epochs, every=settings.log_every
+        log,
+        store.lengths,
+        plan | {"window": window},
+        steps=steps,
+        epochs=settings.epochs,
+        every=settings.log_every,
     )
     validation = Validation(
         lambda: evaluation.measure(scorer, stores["validation"], prepared.splits["validation"])[0],
@@ -178,7 +184,7 @@ def _evaluate(run, model, scorer, prepared, stores, best):
                 task.tune(dataset, scores.results)
                 if task.settings() != before:
                     values |= task.score(dataset, scores.results)
-                    model.backbone.config.update(task.model_config())
+                    models.change_config(model.backbone.config, task.model_config())
                     model.save_pretrained(run.model)
             evaluation.record(run, split, values, scores, dataset, task)
 

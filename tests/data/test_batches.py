@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfhf.data import batches
+from tfhf.tasks.embedding import Embedding
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 1003)
 
@@ -43,6 +44,21 @@ def test_real_tokens_are_most_of_what_is_fed():
     real, fed = batches.real_share(lengths, rows)
     assert real.sum() == lengths.sum()
     assert real.sum() / fed.sum() >= 0.95
+
+
+def test_a_loss_between_rows_sees_them_as_they_are_drawn():
+    """Rows that lie together and are of like lengths come together in sorted batches only."""
+    kinds = {
+        loss: Embedding(None, Embedding.features_for(None, ["anchor", "positive"]), loss=loss)
+        for loss in ("multiple_negatives", "triplet")
+    }
+    assert batches.window(kinds["triplet"]) == batches.WINDOW
+    assert batches.window(kinds["multiple_negatives"]) == 1
+    spread = {
+        loss: np.ptp(LENGTHS[order(window=batches.window(task))[:-1]], axis=1).mean()
+        for loss, task in kinds.items()
+    }
+    assert spread["multiple_negatives"] > 5 * spread["triplet"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33])

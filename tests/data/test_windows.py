@@ -119,8 +119,8 @@ def test_a_question_too_long_is_named_or_cut(tiny_tokenizer):
         encode_windows(tiny_tokenizer, [QUESTION, long], [CONTEXT] * 2, max_length=16, stride=4)
     assert str(caught.value) == (
         "question 'would I see a funny story again and again?': its 10 tokens leave 3 for the "
-        "context, and windows with a stride of 4 need more; raise options.max_length, lower "
-        "options.stride or set options.max_question_tokens"
+        "context, and windows with a stride of 4 need more; raise max_length (in a call: "
+        "max_seq_len), lower stride (doc_stride) or set max_question_tokens (max_question_len)"
     )
     cut = encode_windows(
         tiny_tokenizer, [long], [CONTEXT], max_length=16, stride=4, max_question_tokens=3

@@ -15,6 +15,7 @@ from tests.conftest import toy_rows
 from tfhf import pieces
 from tfhf.data import batches
 from tfhf.data.tokens import TokenStore
+from tfhf.errors import UserError
 from tfhf.learning.model import Model
 from tfhf.learning.optimizers import AdamW
 from tfhf.run import Run
@@ -58,6 +59,17 @@ def test_accumulated_slices_equal_the_whole_batch(toy):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_accumulation_leaves_alone_what_the_loss_does_not_reach(toy):
+    model, rows = toy
+    model.backbone.spare = tf.Variable([1.0, 2.0], name="spare")
+    again = Model(model.backbone, model.task, accumulate=3)
+    assert any(variable is model.backbone.spare for variable in again.trainable_variables)
+    again.compile(AdamW(1e-2, weight_decay=0.5))
+    again.fit(pieces.to_tf_dataset(rows, again, batch_size=45), verbose=0)
+    assert model.backbone.spare.numpy().tolist() == [1.0, 2.0]
+    del model.backbone.spare
+
+
 def test_keras_fit_reports_loss_and_metrics_and_learns(toy):
     _, history = fitted(toy, AdamW(1e-2), epochs=4)
     assert set(history) == {"loss", "accuracy"}
@@ -88,6 +100,38 @@ def test_a_keras_loss_takes_the_place_of_the_tasks(toy):
     own = model.evaluate(dataset, verbose=0)
     model.compile(AdamW(1e-3), loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     assert model.evaluate(dataset, verbose=0) == pytest.approx(own, rel=1e-5)
+
+
+def test_keras_metrics_and_losses_pass_over_tokens_without_a_label(tiny_bert_folder):
+    rows = datasets.Dataset.from_list(
+        [
+            {"tokens": ["lovely"], "tags": ["A"]},
+            {"tokens": ["a", "warm", "and", "funny", "story"], "tags": ["O", "A", "O", "A", "O"]},
+        ]
+    )
+    model = pieces.load_model(
+        str(tiny_bert_folder), "token_classification", labels=["O", "A"], max_length=16
+    )
+    dataset = pieces.to_tf_dataset(rows, model, batch_size=2)
+    model.compile(AdamW(1e-3))
+    own = model.evaluate(dataset, verbose=0)
+    ((inputs, tags, weights),) = dataset
+    right = model(inputs)["logits"].numpy().argmax(-1) == tags.numpy()
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(AdamW(1e-3), loss=loss, metrics=["accuracy"])
+    found = model.evaluate(dataset, verbose=0)
+    assert found == pytest.approx([own, right.sum() / (tags.numpy() >= 0).sum()], rel=1e-5)
+    assert (tags.numpy() < 0).sum() > 6
+
+
+def test_a_loss_between_rows_is_not_accumulated(tiny_bert_folder):
+    model = pieces.load_model(str(tiny_bert_folder), "embedding", loss="cosent", max_length=16)
+    with pytest.raises(UserError) as caught:
+        Model(model.backbone, model.task, accumulate=2)
+    assert str(caught.value) == (
+        "train.accumulate: must be 1, because this loss compares all rows of a batch, and slices "
+        "would compare fewer; lower train.batch_size; received 2"
+    )
 
 
 def test_no_labels_at_all_give_no_nan(toy, tmp_path):

@@ -40,6 +40,23 @@ def test_what_may_begin_a_stop_is_held_back(byte_tokenizer):
     assert "".join(told(byte_tokenizer, "a sto", ["stop"])) == "a sto"
 
 
+def test_what_was_told_is_never_rewritten():
+    """A tokenizer that cleans up would write `don't` once the apostrophe is there."""
+    words = {"</s>": 0, "do": 1, " n": 2, "'t": 3, " it": 4}
+    inner = Tokenizer(models.WordLevel(words, unk_token="</s>"))
+    inner.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="</s>", clean_up_tokenization_spaces=True
+    )
+    assert tokenizer.decode([1, 2, 3, 4]) == "don't it"
+    pieces, stream = [], TextStream(tokenizer)
+    stream.begin(pieces.append, [], ())
+    for token in (1, 2, 3, 4):
+        stream(np.array([token]), np.array([False]))
+    stream.end(new_text(tokenizer, [], [1, 2, 3, 4], clean_up=False))
+    assert pieces == ["do", " n", "'t", " it"]
+
+
 def test_special_tokens_are_no_text(byte_tokenizer):
     prompt, tokens = byte_tokenizer(["ab", "cd"])["input_ids"]
     assert new_text(byte_tokenizer, prompt, [*tokens, byte_tokenizer.eos_token_id]) == "cd"

@@ -56,6 +56,21 @@ def test_equals_pytorch_and_saves_what_pytorch_saves(
         assert (again / "generation_config.json").exists() == backbone.can_generate()
 
 
+def test_settings_that_a_checkpoint_has_for_tasks_stay(bert):
+    path = bert / "config.json"
+    own = {"summarization": {"prefix": "summarize: "}, "tfhf.masked_lm": {"join": True}}
+    config = json.loads(path.read_text()) | {"task_specific_params": own}
+    path.write_text(json.dumps(config))
+    ours = {"tfhf.text_classification": {"max_length": 8}}
+    backbone, _ = load_backbone(
+        resolve(bert), "TFAutoModelForSequenceClassification", task_specific_params=ours
+    )
+    assert backbone.config.task_specific_params == {
+        "summarization": {"prefix": "summarize: "},
+        "tfhf.text_classification": {"max_length": 8},
+    }
+
+
 def test_under_a_strategy_and_mixed_precision(bert, tokenizer, tmp_path):
     import tensorflow as tf
     import tf_keras

@@ -137,7 +137,8 @@ def test_a_text_is_told_as_it_comes(generator, capsys):
     assert len(pieces) > 3
     assert answer == [{"generated_text": "abc derrrrrrr"}]
     folder = generator.model.task.processor.name_or_path
-    prediction.predict_to(folder, texts=["abc"], stream=True, max_new_tokens=2)
+    choices = {"stream": True, "max_new_tokens": 2}
+    prediction.predict_to(folder, texts=["abc"], choices=choices)
     assert capsys.readouterr().out == "abcrr\n"
     with pytest.raises(UserError) as caught:
         generator(["a", "b"], stream=True)
@@ -162,6 +163,24 @@ def test_long_prompts_lose_their_beginning_and_it_is_said(generator, capsys):
         generator("a", max_new_tokens=32)
     assert str(caught.value) == (
         "max_new_tokens: the model reads 32 tokens, those of the prompt and new ones; received 32"
+    )
+
+
+def test_a_bare_chat_is_one_row_as_in_transformers(generator, monkeypatch):
+    chat = [{"role": "user", "content": "hello"}]
+    (answer,) = generator(chat, max_new_tokens=3)
+    first, said = answer["generated_text"]
+    assert first == chat[0] and said["role"] == "assistant"
+    told = generator("u!hello.a!", max_new_tokens=3, return_full_text=False)
+    assert said["content"] == told[0]["generated_text"]
+    assert generator([chat, chat], max_new_tokens=3) == [[answer]] * 2
+    assert generator({"chat": chat}, max_new_tokens=3) == [answer]
+    monkeypatch.setattr(generator.task.processor, "chat_template", None)
+    with pytest.raises(UserError) as caught:
+        generator(chat)
+    assert str(caught.value) == (
+        "model: its tokenizer has no chat template; set options.chat_template, or take a model "
+        "made for chats"
     )
 
 

@@ -261,6 +261,19 @@ def padded(columns, fills):
     return batch
 
 
+def test_a_checkpoint_without_a_pooler_embeds(tiny_bert_folder, tmp_path):
+    """A masked language model has none, and no vector here comes from one."""
+    from transformers import AutoTokenizer, BertConfig, TFBertForMaskedLM
+
+    backbone = TFBertForMaskedLM(BertConfig.from_pretrained(tiny_bert_folder))
+    backbone.build_in_name_scope()
+    models.save_backbone(backbone, AutoTokenizer.from_pretrained(tiny_bert_folder), tmp_path)
+    (vectors,) = prediction.pipeline("feature-extraction", str(tmp_path))("a film")
+    assert np.shape(vectors) == (4, 16)
+    ask = prediction.pipeline("zero-shot-classification", str(tmp_path), method="embedding")
+    assert len(ask("a film", candidate_labels="warm, cold")["scores"]) == 2
+
+
 def test_pooling(tiny_tokenizer):
     states = tf.constant([[[1.0, 5.0], [3.0, -1.0], [9.0, 9.0]], [[2.0, 2.0]] * 3])
     read = {"attention_mask": tf.constant([[1, 1, 0], [1, 1, 1]])}

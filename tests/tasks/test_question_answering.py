@@ -116,6 +116,22 @@ def test_where_every_question_has_an_answer_none_is_refused(checked):
     assert set(task.score(dataset.select(kept), results)) == {"exact_match", "f1"}
 
 
+def test_what_is_measured_is_what_is_answered(checked):
+    """Only the test split has questions without an answer: nothing was tuned, all are answered."""
+    model, dataset, results = checked
+    kept = [index for index, row in enumerate(dataset) if row["answers"]["text"]]
+    task = task_of(model.task.processor, **WINDOWS)
+    assert {"no_answer_probability"} < set(next(task.records(dataset, results)))
+    task.tune(dataset.select(kept), {name: values[kept] for name, values in results.items()})
+    evaluated = task_of(model.task.processor, **WINDOWS)
+    evaluated.adopt(task.settings())
+    for one in (task, evaluated):
+        for index, record in enumerate(one.records(dataset, results)):
+            decoded = one.decode(results, index, dataset[index])
+            assert {name: record[name] for name in decoded} == decoded
+        assert one.score(dataset, results)["no_answer_f1"] == 0.0
+
+
 def rows_and_results():
     """A question with an answer and one without, as a dataset, and what a model says of them."""
     from datasets import Dataset
@@ -242,8 +258,11 @@ def test_choices_of_a_call(tiny_tokenizer):
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"top_k": 0}, "top_k: must be 1 or more; received 0"),
-        ({"max_answer_len": -1}, "max_answer_len: must be 1 or more; received -1"),
+        ({"top_k": 0}, "top_k: must be a whole number from 1; received 0"),
+        ({"top_k": "3"}, "top_k: must be a whole number from 1; received '3'"),
+        ({"max_answer_len": -1}, "max_answer_len: must be a whole number from 1; received -1"),
+        ({"max_seq_len": 2}, "max_seq_len: must be a whole number from 8; received 2"),
+        ({"doc_stride": -1}, "doc_stride: must be a whole number from 0; received -1"),
         ({"max_seq_len": 64}, "max_seq_len: the model reads at most 32 tokens; received 64"),
     ],
 )

@@ -104,6 +104,44 @@ def test_lengths_the_model_cannot_read_are_refused(tiny_tokenizer):
     )
 
 
+def test_settings_of_decoding_are_checked_before_the_data_are_read(tiny_tokenizer):
+    for wrong, line in (
+        (
+            {"num_beam": 4},
+            "no generation setting 'num_beam'; did you mean 'num_beams'?; received 4",
+        ),
+        ({"top_p": 2.0}, "top_p: must be above 0 and at most 1; received 2.0"),
+        (
+            {"penalty_alpha": 0.5},
+            "penalty_alpha: tfhf does not decode with it; set penalty_alpha=null to go without; "
+            "received 0.5",
+        ),
+    ):
+        with pytest.raises(UserError) as caught:
+            Text2Text(None, None, generation=wrong)
+        assert str(caught.value) == line
+    # Whether these go together depends on the checkpoint's own settings.
+    for right in ({"do_sample": True}, {"num_return_sequences": 2}, {"max_length": None}):
+        assert Text2Text(None, None, generation=right).changes == right
+
+
+def test_what_bleu_needs_is_missed_before_training(tiny_tokenizer, monkeypatch):
+    from sacrebleu.metrics import bleu
+
+    def missing():
+        raise RuntimeError("Install them like so.\n\n    pip install sacrebleu[ja]\n")
+
+    monkeypatch.setattr(bleu, "_get_tokenizer", lambda name: missing)
+    task = Translation(tiny_tokenizer, None, max_length=16, bleu_tokenizer="ja-mecab")
+    assert task.encode({"source": ["dull"]})["input_ids"]  # what is only answered needs it not
+    with pytest.raises(UserError) as caught:
+        task.encode({"source": ["dull"], "target": [["bad"]]})
+    assert str(caught.value) == (
+        "options.bleu_tokenizer: 'ja-mecab' does not work here: Install them like so. "
+        "pip install sacrebleu[ja]"
+    )
+
+
 # === Loss ===
 
 

@@ -1,12 +1,15 @@
 """text_classification: its kinds of problem from rows to served answers, and its details."""
 
+import copy
+import json
+
 import numpy as np
 import pytest
-from transformers import PretrainedConfig
+from transformers import BertConfig, MobileBertConfig, PretrainedConfig
 
 from tests.conftest import toy_rows
 from tests.tasks.check import check_task
-from tfhf import tasks
+from tfhf import prediction, tasks
 from tfhf.errors import UserError
 from tfhf.tasks.text_classification import TextClassification
 
@@ -217,6 +220,65 @@ def test_a_config_of_another_tool_is_understood(tiny_tokenizer):
     assert task.max_length == 32  # as much as the model reads
     single = TextClassification.from_config(tiny_tokenizer, PretrainedConfig(num_labels=1))
     assert single.problem == "regression"
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tiny_bert_folder, tmp_path_factory):
+    """A model of one class, as sentence-transformers trains and saves it."""
+    import tf_keras
+    from transformers import AutoTokenizer, BertConfig, TFBertForSequenceClassification
+
+    from tfhf import models
+
+    tf_keras.utils.set_random_seed(0)
+    config = BertConfig.from_pretrained(tiny_bert_folder, num_labels=1)
+    backbone = TFBertForSequenceClassification(config)
+    backbone.build_in_name_scope()
+    folder = tmp_path_factory.mktemp("cross-encoder")
+    models.save_backbone(backbone, AutoTokenizer.from_pretrained(tiny_bert_folder), folder)
+    return folder
+
+
+def test_one_class_is_a_probability_as_in_transformers(cross_encoder, tmp_path):
+    ask = prediction.pipeline("text-classification", str(cross_encoder))
+    ids = ask.task.processor("a film", return_tensors="tf")
+    logit = float(ask.model.backbone(ids).logits[0, 0])
+    sigmoid = pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-6)
+    assert ask("a film") == [{"label": "LABEL_0", "score": sigmoid}]
+    assert prediction.predict(str(cross_encoder), ["a film"]) == [{"score": sigmoid}]
+    raw = ask("a film", function_to_apply="none")
+    assert raw == [{"label": "LABEL_0", "score": pytest.approx(logit, abs=1e-6)}]
+    ask.model.save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved.get("problem_type") is None and saved["id2label"] == {"0": "LABEL_0"}
+    assert prediction.pipeline("text-classification", str(tmp_path))("a film") == ask("a film")
+
+
+def test_a_regression_is_a_number(tiny_tokenizer):
+    config = PretrainedConfig(num_labels=1, problem_type="regression", id2label={0: "likeness"})
+    task = TextClassification.from_config(tiny_tokenizer, config)
+    results = {"logits": np.array([[-2.5]], np.float32)}
+    assert task.present(results, 0, {}) == [{"label": "likeness", "score": -2.5}]
+    assert task.model_config()["problem_type"] == "regression"
+
+
+def test_a_model_of_another_tool_reads_as_much_as_it_can(tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    for known, longest in ((1024, 1024), (1_000_000, 512)):
+        tokenizer.model_max_length = known
+        task = TextClassification.from_config(tokenizer, PretrainedConfig())
+        assert task.max_length == longest
+
+
+def test_a_family_that_sees_padding_is_noted(tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.checkpoint = BertConfig()
+    assert TextClassification.notes(tokenizer) == []
+    tokenizer.checkpoint = MobileBertConfig()
+    assert TextClassification.notes(tokenizer) == [
+        "model: a mobilebert sees where a text ends and padding begins, in PyTorch as well, so its "
+        "numbers change a little with the longest text of a batch"
+    ]
 
 
 def test_a_config_of_ours_gives_the_task_back(tiny_tokenizer):

@@ -2,11 +2,20 @@
 
 Rows are permuted, cut into windows of some batches, sorted by length inside each window, cut into
 batches, and the batches are permuted: at a window of 50 batches about 95 % of the tokens fed are
-real, against about half in batches drawn at random. Every operation is stateless, so any worker can
-compute any epoch alone, and skipping to step k costs nothing.
+real, against about half in batches drawn at random, which are a window of 1. Every operation is
+stateless, so any worker can compute any epoch alone, and skipping to step k costs nothing.
 """
 
 WINDOW = 50  # batches sorted together; larger pads less and mixes lengths less
+
+
+def window(task):
+    """How many batches of a task are sorted together; 1 leaves every batch as it is drawn.
+
+    Rows of like lengths are often of one source (questions to one passage), and a loss that
+    compares the rows of a batch would take them for each other's negatives.
+    """
+    return 1 if task.compares_rows(**task.settings()) else WINDOW
 
 
 def order(lengths, *, batch_size, seed, epoch, window=WINDOW):
@@ -17,7 +26,7 @@ def order(lengths, *, batch_size, seed, epoch, window=WINDOW):
         batch_size: features per batch.
         seed: recipe seed.
         epoch: number of the epoch, from 0; may be a scalar tensor.
-        window: batches sorted by length together.
+        window: batches sorted by length together, 1 or more; see `window`.
 
     Returns:
         `(steps, batch_size)` int64 tensor of feature numbers, each of 0..N-1 once. The last batch
@@ -93,9 +102,10 @@ def training_dataset(store, task, *, batch_size, seed, epochs, first_epoch=0):
 
     lengths = tf.constant(store.lengths)
     assemble = assembler(store, task, "train", seed=seed)
+    plan = {"batch_size": batch_size, "seed": seed, "window": window(task)}
 
     def batches_of(epoch):
-        rows = order(lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+        rows = order(lengths, epoch=epoch, **plan)
         numbers = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, [None, batch_size]))
         return numbers.map(lambda rows: (rows, epoch))
 
@@ -119,10 +129,11 @@ def shuffled_dataset(store, task, *, batch_size, seed):
     passes = tf.Variable(-1, dtype=tf.int64, trainable=False)
     assemble = assembler(store, task, "train", seed=seed)
     lengths = tf.constant(store.lengths)
+    plan = {"batch_size": batch_size, "seed": seed, "window": window(task)}
 
     def one_epoch(_):
         epoch = passes.assign_add(1)
-        rows = order(lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+        rows = order(lengths, epoch=epoch, **plan)
         return tf.data.Dataset.from_tensor_slices(rows).map(lambda rows: (rows, epoch))
 
     numbers = tf.data.Dataset.range(1).flat_map(one_epoch)

@@ -3,6 +3,28 @@
 from tfhf.errors import UserError
 
 
+def is_chat(value):
+    """Whether a value is a conversation: a list of `{"role", "content"}`."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and {"role", "content"} <= one.keys() for one in value)
+    )
+
+
+def check_template(tokenizer):
+    """Refuses a tokenizer that cannot tell a conversation.
+
+    Raises:
+        UserError: if it has no chat template.
+    """
+    if not tokenizer.chat_template:
+        raise UserError(
+            "model: its tokenizer has no chat template; set options.chat_template, or take a model "
+            "made for chats"
+        )
+
+
 def told(tokenizer, messages, *, answering):
     """A conversation as text.
 
@@ -17,11 +39,7 @@ def told(tokenizer, messages, *, answering):
     """
     import jinja2
 
-    if not tokenizer.chat_template:
-        raise UserError(
-            "model: its tokenizer has no chat template; set options.chat_template, or take a model "
-            "made for chats"
-        )
+    check_template(tokenizer)
     continued = answering and messages[-1]["role"] == "assistant"
     try:
         return tokenizer.apply_chat_template(

@@ -103,6 +103,13 @@ class TokenStore:
         widths = [np.diff(self.array(f"{name}.offsets")) for name in self.padding]
         return np.max(widths, axis=0) if widths else np.ones(self.features, np.int64)
 
+    def cut_rows(self):
+        """`(rows,)` int array: numbers of the rows of which `max_length` cut something off."""
+        if "full_length" not in self.arrays:
+            return np.zeros(0, np.int64)
+        cut = np.asarray(self.array("full_length")) > self.lengths
+        return np.unique(self.array("row")[cut])
+
 
 def _decoded(dataset, first, last):
     """Some rows, their images decoded; one that cannot be is named."""

@@ -76,8 +76,9 @@ def _fitting(tokenizer, questions, room, stride, limit):
         if room - length <= stride:
             raise UserError(
                 f"question {question[:60]!r}: its {length} tokens leave {max(0, room - length)} for"
-                f" the context, and windows with a stride of {stride} need more; raise"
-                " options.max_length, lower options.stride or set options.max_question_tokens"
+                f" the context, and windows with a stride of {stride} need more; raise max_length"
+                " (in a call: max_seq_len), lower stride (doc_stride) or set max_question_tokens"
+                " (max_question_len)"
             )
         fitting.append(question)
     return fitting

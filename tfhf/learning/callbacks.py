@@ -20,7 +20,7 @@ class Progress(tf_keras.callbacks.Callback):
             row), `learning_rate`, `tokens_per_second` (real tokens), `real_tokens` (share of all
             tokens fed), `seconds` since the start.
         lengths: `(N,)` int array, tokens of each feature.
-        plan: `batch_size` and `seed`, from which the order of an epoch follows.
+        plan: `batch_size`, `seed` and `window`, from which the order of an epoch follows.
         steps: updates per epoch.
         epochs: number of epochs.
         every: steps between two logged rows.

@@ -187,23 +187,12 @@ def _over_replicas(tensors):
 
     Returns:
         The list with all rows, and the number of the first row of this replica.
-
-    Raises:
-        UserError: if the step is cut into slices, where replicas cannot wait for each other.
     """
     import tensorflow as tf
-
-    from tfhf.errors import UserError
 
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tensors, 0
     start = context.replica_id_in_sync_group * tf.shape(tensors[0])[0]
-    try:
-        # One by one: integers may live on the host, and one call takes one kind of device.
-        return [context.all_gather(tensor, axis=0) for tensor in tensors], start
-    except RuntimeError as error:
-        raise UserError(
-            "train.accumulate: on several devices this loss compares the rows of all of them, "
-            "which slices cannot; use accumulate: 1 and a smaller batch_size"
-        ) from error
+    # One by one: integers may live on the host, and one call takes one kind of device.
+    return [context.all_gather(tensor, axis=0) for tensor in tensors], start

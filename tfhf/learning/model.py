@@ -18,10 +18,14 @@ class Model(tf_keras.Model):
         accumulate: slices into which each batch is cut; they run forward and backward in turn,
             before the one update. The update equals that of the whole batch; the memory for
             activations is that of a slice.
+
+    Raises:
+        UserError: if there are several, and the task's loss compares the rows of a batch.
     """
 
     def __init__(self, backbone, task, *, accumulate=1, **kwargs):
         super().__init__(**kwargs)
+        task.check_accumulate(accumulate, **task.settings())
         self.backbone = backbone
         self.task = task
         self.accumulate = accumulate
@@ -50,7 +54,7 @@ class Model(tf_keras.Model):
             optimizer: as in Keras; `tfhf.AdamW` is the fast one.
             loss: a Keras loss between targets and logits, in place of the task's.
             metrics, weighted_metrics: lists of Keras metrics between targets and logits; both
-                are weighted.
+                are weighted, and pass over tokens without a label, as a Keras loss does.
             **kwargs: passed on to Keras.
         """
         # Batches are filled up with rows of weight 0, which unweighted metrics would count.
@@ -81,7 +85,10 @@ class Model(tf_keras.Model):
             total, count, gradients = self._accumulated(inputs, targets, weights, variables)
             count = _over_replicas(count)
             scale = tf.math.divide_no_nan(1.0, count)
-            gradients = [gradient * tf.cast(scale, gradient.dtype) for gradient in gradients]
+            gradients = [
+                None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
+                for gradient in gradients
+            ]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
@@ -107,20 +114,27 @@ class Model(tf_keras.Model):
             "the batch size must be a multiple of accumulate",
         )
 
+        unreached = set()  # variables that the loss does not depend on: they have no gradient
+
         def add(step, total, count, sums):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
             with tf.GradientTape() as tape:
                 more, labels, outputs = self._sums(*part, training=True)
             self._update_metrics(part[1], outputs, part[2])
-            gradients = [tf.convert_to_tensor(g) for g in tape.gradient(more, variables)]
-            sums = [a + b for a, b in zip(sums, gradients, strict=True)]
+            gradients = tape.gradient(more, variables)
+            unreached.update(place for place, one in enumerate(gradients) if one is None)
+            sums = [
+                before if one is None else before + tf.convert_to_tensor(one)
+                for before, one in zip(sums, gradients, strict=True)
+            ]
             return step + 1, total + more, count + labels, sums
 
         start = (0, 0.0, 0.0, [tf.zeros_like(variable) for variable in variables])
         _, total, count, sums = tf.while_loop(
             lambda step, *_: step < self.accumulate, add, start, parallel_iterations=1
         )
-        return total, count, sums
+        gradients = [None if place in unreached else one for place, one in enumerate(sums)]
+        return total, count, gradients
 
     # === Evaluation ===
 
@@ -139,6 +153,7 @@ class Model(tf_keras.Model):
 
     def _update_metrics(self, targets, outputs, weights):
         if self.compiled_metrics is not None and "logits" in outputs:
+            targets, weights = _weighed(targets, weights)
             self.compiled_metrics.update_state(targets, outputs["logits"], weights)
 
     def _results(self):
@@ -169,13 +184,35 @@ def _over_replicas(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def _weighed(targets, weights):
+    """Targets and weights as Keras takes them, to which a number below 0 is a label like others.
+
+    Args:
+        targets: `(B,)` or `(B, T)`; integers below 0 stand for no label.
+        weights: `(B,)` float32, or None.
+
+    Returns:
+        The targets, none below 0, and the weight of each; both as they were where the targets are
+        no integers.
+    """
+    if isinstance(targets, dict) or not targets.dtype.is_integer:
+        return targets, weights
+    real = tf.cast(targets >= 0, tf.float32)
+    if weights is not None:
+        real *= tf.reshape(weights, [-1] + [1] * (targets.shape.rank - 1))
+    return tf.maximum(targets, 0), real
+
+
 def _keras_loss(loss):
-    """A Keras loss as a task's: unreduced, one label per example."""
+    """A Keras loss as a task's: unreduced, and per example the sum of its labels' losses."""
     loss = tf_keras.losses.get(loss)
     values = loss.call if isinstance(loss, tf_keras.losses.Loss) else loss
 
     def sums(targets, outputs):
+        targets, real = _weighed(targets, None)
         losses = tf.cast(values(targets, outputs["logits"]), tf.float32)
-        return losses, tf.ones_like(losses)
+        real = tf.ones_like(losses) if real is None else real
+        tokens = list(range(1, losses.shape.rank))
+        return tf.reduce_sum(losses * real, tokens), tf.reduce_sum(real, tokens)
 
     return sums

@@ -6,6 +6,8 @@ import evaluate
 import numpy as np
 from datasets import Features, List, Value
 
+from tfhf.errors import UserError
+
 # Where words have no blanks between them, each character counts as a word.
 CHARACTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 WORDS = re.compile(rf"[{CHARACTERS}]|[^\W{CHARACTERS}]+")
@@ -93,6 +95,26 @@ class Translation(_TextMetric):
             "chrf": chrf.corpus_score(predictions, streams).score,
             "sacrebleu": {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
         }
+
+
+def check_bleu(tokenizer):
+    """Refuses a way to split words that sacreBLEU has not, or lacks a package or a file for.
+
+    Args:
+        tokenizer: as for `Translation`.
+
+    Raises:
+        UserError: if `Translation` could not compute with it.
+    """
+    from sacrebleu.metrics import BLEU
+
+    try:
+        BLEU(tokenize=tokenizer)
+    except (KeyError, RuntimeError, OSError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(
+            f"options.bleu_tokenizer: {tokenizer!r} does not work here: {why}"
+        ) from error
 
 
 def edit_distance(first, second):

@@ -42,7 +42,8 @@ class TextStream:
         if bool(ended[0]):
             return
         self.tokens.append(int(tokens[0]))
-        text = new_text(self.tokenizer, self.prompt, self.tokens)
+        # Cleaned up, a text would change where it is on the screen already.
+        text = new_text(self.tokenizer, self.prompt, self.tokens, clean_up=False)
         sure = cut(text, self.stop)
         if sure == text:
             held = max((len(string) for string in self.stop), default=1) - 1

@@ -2,7 +2,12 @@
 
 from tfhf.models.agreement import tokenizer_notes
 from tfhf.models.images import load_image_processor
-from tfhf.models.loading import count_parameters, load_backbone, restore_weights
+from tfhf.models.loading import (
+    change_config,
+    count_parameters,
+    load_backbone,
+    restore_weights,
+)
 from tfhf.models.new_tokenizers import new_tokenizer, train_tokenizer
 from tfhf.models.report import LoadReport
 from tfhf.models.saving import save_backbone
@@ -14,6 +19,7 @@ from tfhf.models.tokenization import load_tokenizer
 __all__ = [
     "LoadReport",
     "Source",
+    "change_config",
     "count_parameters",
     "create",
     "load_backbone",

@@ -45,7 +45,7 @@ def load_backbone(source, auto_class, **config_changes):
             class uses for both.
     """
     config = load_config(source)
-    config.update({**config_changes, "dtype": "float32"})
+    change_config(config, {**config_changes, "dtype": "float32"})
     if source.scratch:
         model = _build(config, auto_class, source)
         new = [place for place in places(model) if not (place.is_integer or place.computed)]
@@ -60,6 +60,25 @@ def load_backbone(source, auto_class, **config_changes):
     if model.generation_config is not None:
         _load_generation_config(model, source)
     return model, report
+
+
+def change_config(config, changes):
+    """Changes settings of a config in place.
+
+    Of `task_specific_params` those that came with the checkpoint stay: T5 and BART keep prefixes
+    and lengths there, which transformers' pipelines read. Those of tfhf's own tasks (`tfhf.…`) give
+    way to new ones: a model is trained for one task.
+
+    Args:
+        config: a transformers config.
+        changes: setting → value.
+    """
+    changes = dict(changes)
+    if "task_specific_params" in changes:
+        known = config.task_specific_params or {}
+        kept = {name: value for name, value in known.items() if not name.startswith("tfhf.")}
+        changes["task_specific_params"] = kept | changes["task_specific_params"]
+    config.update(changes)
 
 
 def restore_weights(backbone, folder):

@@ -12,6 +12,10 @@ import inspect
 
 from tfhf.errors import UserError
 
+ENDLESS = 1_000_000  # tokens; a tokenizer that does not know its model's limit says more
+# Families whose embeddings or convolutions mix neighbouring places, padding among them.
+SEE_PADDING = ("mobilebert", "convbert")
+
 
 class Task:
     """One kind of problem. Subclasses live in one file each and override what differs."""
@@ -44,6 +48,9 @@ class Task:
     generates = False
     """Whether `outputs` makes tokens itself; `forward` then gives nothing in a prediction."""
 
+    unread = ()
+    """Layers of the backbone that nothing the task gives depends on: a checkpoint may lack them."""
+
     shown = ()
     """Tensors of `forward` that `present` needs beside the results, such as `logits`."""
 
@@ -75,14 +82,48 @@ class Task:
         """
         from tfhf import models
 
-        return models.load_tokenizer(source)
+        tokenizer = models.load_tokenizer(source)
+        tokenizer.checkpoint = models.load_config(source)
+        return tokenizer
 
     @classmethod
     def notes(cls, processor):
-        """What is unusual about a checkpoint's processor, a line each."""
+        """What is unusual about a checkpoint, as its processor tells it, a line each."""
         from tfhf import models
 
-        return models.tokenizer_notes(processor)
+        family, found = processor.checkpoint.model_type, models.tokenizer_notes(processor)
+        if family in SEE_PADDING:
+            found.append(
+                f"model: a {family} sees where a text ends and padding begins, in PyTorch as well, "
+                "so its numbers change a little with the longest text of a batch"
+            )
+        return found
+
+    @classmethod
+    def compares_rows(cls, **options):
+        """Whether the loss compares the rows of a batch with each other.
+
+        Such a batch is drawn at random, because texts of like lengths are often of like kind, and
+        cannot be cut into slices.
+        """
+        return False
+
+    @classmethod
+    def check_accumulate(cls, accumulate, **options):
+        """Refuses to cut the batches of a loss that compares their rows.
+
+        Args:
+            accumulate: slices per batch.
+            **options: the task's options.
+
+        Raises:
+            UserError: if there are several.
+        """
+        if accumulate > 1 and cls.compares_rows(**options):
+            raise UserError(
+                "train.accumulate: must be 1, because this loss compares all rows of a batch, and "
+                f"slices would compare fewer; lower train.batch_size; received {accumulate}"
+            )
 
     # === Data: from rows to arrays ===
 
@@ -126,7 +167,8 @@ class Task:
         known = {name: saved[name] for name in cls.options() if name in saved}
         # Whatever another tool trained reads as much as it can.
         if "max_length" in cls.options() and processor is not None:
-            known.setdefault("max_length", min(512, processor.model_max_length))
+            longest = processor.model_max_length
+            known.setdefault("max_length", longest if longest < ENDLESS else 512)
         return known | options
 
     @classmethod
@@ -162,6 +204,10 @@ class Task:
 
     def set_up(self, backbone):
         """Changes a model just loaded where its config cannot say it: generation settings …"""
+
+    def unread_by(self, weight):
+        """Whether a weight belongs to one of the layers in `unread`."""
+        return any(part in self.unread for part in weight.split("."))
 
     def save_extras(self, folder, backbone):
         """Writes what a trained model's folder holds beside config, tokenizer and weights.
@@ -294,6 +340,15 @@ class Task:
             row: that row, role → value.
         """
         raise NotImplementedError
+
+    def as_rows(self, rows):
+        """What a pipeline is called with → a list of rows, and whether a list was meant.
+
+        Args:
+            rows: a row (a text, or a dictionary from role to value) or a list of rows.
+        """
+        many = isinstance(rows, list | tuple)
+        return (rows if many else [rows]), many
 
     def configured(self, **choices):
         """Takes what a call of the pipeline may choose beside its rows.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from tfhf.console import say
-from tfhf.data import language, next_tokens
+from tfhf.data import chats, language, next_tokens
 from tfhf.data.columns import Messages, Text
 from tfhf.errors import UserError
 from tfhf.exports import NUMBER, TEXT
@@ -175,7 +175,7 @@ class CausalLM(Task):
                 )
             shown = rows[0].get("prompt", "") if self.format == "text" else ""
             self.streamed.begin(self.stream, kept[0], self.stop, shown)
-        return {"input_ids": kept, "full_length": list(map(len, asked))}
+        return {"input_ids": kept}
 
     @property
     def padding(self):
@@ -275,6 +275,17 @@ class CausalLM(Task):
 
     # === After the graph ===
 
+    def as_rows(self, rows):
+        """As for every task; a list of messages is one row, a chat, as in transformers.
+
+        Raises:
+            UserError: if it is a chat, and the tokenizer has no template for those.
+        """
+        rows, many = ([rows], False) if chats.is_chat(rows) else super().as_rows(rows)
+        if any(map(chats.is_chat, rows)):
+            chats.check_template(self.processor)
+        return [{"chat": row} if chats.is_chat(row) else row for row in rows], many
+
     def configured(self, stop=None, stream=None, **choices):
         """Takes over what a call may choose.
 
@@ -336,6 +347,7 @@ class CausalLM(Task):
         prompt = self.reader.kept(prompt, self.generation.max_new_tokens)
         pairs = zip(results["sequences"][index], results["lengths"][index], strict=True)
         tokens = [sequence[:length].tolist() for sequence, length in pairs]
+        clean_up = False if self.stream else clean_up  # what was printed is not changed
         texts = [new_text(self.processor, prompt, one, clean_up) for one in tokens]
         texts = [cut(text, self.stop) for text in texts]
         if self.stream:

@@ -12,6 +12,7 @@ from tfhf.exports import TEXT
 from tfhf.tasks.base import Task
 
 Loss = Literal["multiple_negatives", "triplet", "cosine", "cosent"]
+COMPARING = ("multiple_negatives", "cosent")  # losses between the rows of a batch
 Pooling = Literal["mean", "cls", "max"]
 
 USUAL_LENGTH = 128  # where neither the recipe nor the checkpoint says how long texts may be
@@ -32,7 +33,9 @@ class Embedding(Task):
             checkpoint's sentence-transformers settings say, else 128.
         loss: `multiple_negatives`: each anchor's positive must be nearer than every other document
             of the batch; `triplet`: nearer than its negative; `cosine`: the cosine shall be the
-            score; `cosent`: cosines shall have the order of the scores.
+            score; `cosent`: cosines shall have the order of the scores. `multiple_negatives` and
+            `cosent` compare the rows of a batch, so the loss of a split, too, depends on
+            `batch_size` and on which rows share a batch; its metrics do not.
         pooling: how token vectors become one: their mean, their largest values, or the first
             token's; by default the checkpoint's own, else the mean.
         normalise: whether vectors have length 1; by default as the checkpoint has it, else not.
@@ -49,6 +52,7 @@ class Embedding(Task):
     """
 
     architectures = ("Model",)
+    unread = ("pooler",)
     pipelines = ("feature-extraction",)
     default_model = ("minilm", None)
     shown = ("last_hidden_state", "tokens")
@@ -61,6 +65,10 @@ class Embedding(Task):
         if loss == "triplet":
             return anchored | {"negative": Text()}
         return anchored | {"negative": Texts(optional=True, single=True)}
+
+    @classmethod
+    def compares_rows(cls, loss="multiple_negatives", **_):
+        return loss in COMPARING
 
     @classmethod
     def load_processor(cls, source):

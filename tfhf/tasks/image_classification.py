@@ -85,12 +85,12 @@ class ImageClassification(TextClassification):
         return Features({"image": Image().feature(), "label": label})
 
     def model_config(self):
-        names = self.labels or ["score"]
+        names = self.labels or [self.number]
         return Task.model_config(self) | {
             "num_labels": len(names),
             "id2label": dict(enumerate(names)),
             "label2id": {name: index for index, name in enumerate(names)},
-            "problem_type": PROBLEM_TYPES[self.problem],
+            "problem_type": None if self.squashed else PROBLEM_TYPES[self.problem],
         }
 
     def settings(self):

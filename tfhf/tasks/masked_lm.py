@@ -43,6 +43,7 @@ class MaskedLM(Task):
     Source: Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers".
     """
 
+    unread = ("pooler",)
     auto_class = "TFAutoModelForMaskedLM"
     architectures = ("ForMaskedLM",)
     pipelines = ("fill-mask",)
@@ -364,6 +365,6 @@ class MaskedLM(Task):
 
 def _word_starts(words):
     """1 for each token that begins a word, else 0, from the word's number for each token."""
-    # A special token written in the text has no number.
+    # Some tokenizers give no number to a special token that is written in the text.
     before = [None, *words]
     return [int(word is None or word != last) for word, last in zip(words, before, strict=False)]

@@ -137,13 +137,17 @@ class MultipleChoice(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
+        from tfhf.learning import padding
         from tfhf.learning.choices import fold, unfold
 
         inputs = self.fed(inputs)
         lengths = inputs.pop("choice_length")
         fills = self._tokens | {"attention_mask": 0}
+        folded = {name: fold(inputs[name], lengths, fill) for name, fill in fills.items()}
+        if padding.reads_last(backbone.config):
+            folded = padding.on_the_left(folded)
         # To transformers the batch is one row that has all the choices.
-        folded = {name: fold(inputs[name], lengths, fill)[None] for name, fill in fills.items()}
+        folded = {name: values[None] for name, values in folded.items()}
         scores = backbone(folded, training=training).logits
         return {"logits": unfold(tf.cast(scores[0], tf.float32), lengths)}
 

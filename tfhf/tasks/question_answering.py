@@ -47,7 +47,8 @@ class QuestionAnswering(Task):
         null_threshold: probability of no answer, against that of the best answer, above which a
             question counts as unanswerable. None: where validation has unanswerable questions,
             the one with the best F1 is looked for after the last epoch; else all are answered.
-        max_question_tokens: tokens at which questions are cut; None for never.
+        max_question_tokens: tokens at which questions are cut; None for never, as fast tokenizers
+            have it in transformers' pipeline (slow ones cut at 64).
 
     Raises:
         UserError: if `max_length` is more than the model can read.
@@ -85,6 +86,7 @@ class QuestionAnswering(Task):
         self.null_threshold = null_threshold
         self.max_question_tokens = max_question_tokens
         self.call = None
+        self.is_tuned = False  # whether there was a validation split to find the threshold on
         self._check_length()
 
     def _check_length(self, name="options.max_length"):
@@ -260,8 +262,12 @@ class QuestionAnswering(Task):
         )
 
     def _threshold(self, rows):
-        """The null threshold; while none is set, an even one where a question has no answer."""
-        if self.null_threshold is None and not all(self.expected(rows)):
+        """The null threshold that answers are measured with.
+
+        It is that of `decode`; but before `tune`, and for a model of another tool, it is an even
+        one where a question has no answer.
+        """
+        if self.null_threshold is None and not self.is_tuned and not all(self.expected(rows)):
             return EVEN
         return self.null_threshold
 
@@ -272,8 +278,10 @@ class QuestionAnswering(Task):
             # threshold goes halfway to the next.
             above = [one for one in results["no_answer_probability"].tolist() if one > best]
             self.null_threshold = (best + min(above, default=1.0)) / 2
+        self.is_tuned = True
 
     def adopt(self, settings):
+        self.is_tuned = True
         if self.null_threshold is None:
             self.null_threshold = settings.get("null_threshold")
 
@@ -346,9 +354,12 @@ class QuestionAnswering(Task):
         Raises:
             UserError: if a number is out of its range.
         """
-        for name, value in {"top_k": top_k, "max_answer_len": max_answer_len}.items():
-            if value is not None and value < 1:
-                raise UserError(f"{name}: must be 1 or more; received {value!r}")
+        _check_numbers(
+            (1, {"top_k": top_k, "max_answer_len": max_answer_len}),
+            (1, {"max_question_len": max_question_len}),
+            (8, {"max_seq_len": max_seq_len}),
+            (0, {"doc_stride": doc_stride}),
+        )
         task = copy.copy(self)
         task.call = Call(top_k, handle_impossible_answer, align_to_words)
         task.n_best = max(self.n_best, task.call.spans_per_window)
@@ -387,6 +398,15 @@ class QuestionAnswering(Task):
             answers.sort(key=lambda answer: -answer["score"])
         answers = answers[: call.top_k or 1]
         return answers[0] if len(answers) == 1 else answers
+
+
+def _check_numbers(*limits):
+    """Refuses what is no whole number from a limit up; None is no choice."""
+    for least, named in limits:
+        for name, value in named.items():
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and not (whole and value >= least):
+                raise UserError(f"{name}: must be a whole number from {least}; received {value!r}")
 
 
 SPAN = ("span_score", "span_start", "span_end")

@@ -16,7 +16,7 @@ from tfhf.tasks.base import Task
 USUAL = {"max_new_tokens": 256, "num_beams": 4}
 LEFT_ALONE = 20  # the `max_length` of a checkpoint that says none
 
-SHOWN = ("clean_up_tokenization_spaces", "return_tensors")  # choices that change no token
+SHOWN = ("clean_up_tokenization_spaces", "return_tensors")  # choices that `present` takes
 
 
 class Text2Text(Task):
@@ -41,7 +41,7 @@ class Text2Text(Task):
     auto_class = "TFAutoModelForSeq2SeqLM"
     architectures = ("ForConditionalGeneration", "MTModel")
     pipelines = ("text2text-generation",)
-    default_model = ("google-t5/t5-base", "686f1db")
+    default_model = ("google-t5/t5-base", "a9723ea")
     monitor = "exact_match"
     generates = True
     answer = "generated_text"
@@ -76,6 +76,7 @@ class Text2Text(Task):
         self.prefix = own if prefix is None else prefix
         self.label_smoothing = label_smoothing
         self.changes = dict(generation or {})
+        Generation.check(**self.changes)
         self.decoding = None  # known once there is a model, see `set_up`
         self.start = None
 
@@ -94,10 +95,7 @@ class Text2Text(Task):
         """The tokenizer; a folder's `target_tokenizer/` is that of a decoder with its own words."""
         from transformers import PreTrainedTokenizerFast
 
-        from tfhf import models
-
         tokenizer = super().load_processor(source)
-        tokenizer.checkpoint = models.load_config(source)
         own = source.folder / "target_tokenizer"
         if (own / "tokenizer.json").is_file():
             tokenizer.target_tokenizer = PreTrainedTokenizerFast.from_pretrained(own)
@@ -307,14 +305,16 @@ class Text2Text(Task):
         others = {"alternatives": texts[1:]} if len(texts) > 1 else {}
         return {self.answer: texts[0]} | others
 
-    def present(self, results, index, row, return_tensors=False, **choices):
+    def present(
+        self, results, index, row, return_tensors=False, clean_up_tokenization_spaces=False
+    ):
         """Texts as transformers' pipeline gives them.
 
         Args:
             results: `sequences` `(rows, answers, L)` and `lengths` `(rows, answers)`.
             index, row: which row, and the row itself.
             return_tensors: whether token ids are asked for in place of texts.
-            **choices: `clean_up_tokenization_spaces`.
+            clean_up_tokenization_spaces: whether blanks before punctuation are left out.
 
         Returns:
             A list of `{"generated_text"}` (`summary_text`, `translation_text`), one per answer.
@@ -324,7 +324,8 @@ class Text2Text(Task):
             pairs = zip(results["sequences"][index], results["lengths"][index], strict=True)
             # As transformers gives them: what the decoder began with stands first.
             return [{name: [self.start, *ids[:length].tolist()]} for ids, length in pairs]
-        return [{self.answer: text} for text in self.texts(results, index, **choices)]
+        texts = self.texts(results, index, clean_up_tokenization_spaces)
+        return [{self.answer: text} for text in texts]
 
     def arrange(self, answers, **choices):
         # As in transformers: single answers stand by themselves.

@@ -7,6 +7,7 @@ from annotated_types import Ge
 from tfhf.data.columns import Label, Text
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
+from tfhf.learning import text_ends
 from tfhf.tasks.base import Task
 
 Problem = Literal["single_label", "multi_label", "regression"]
@@ -61,6 +62,7 @@ class TextClassification(Task):
                 f"received {max_length}"
             )
         self.threshold = threshold
+        self.number, self.squashed = "score", False  # its name, and whether it is a probability
         self.pair = "text_pair" in features
         self.problem, self.labels = _problem_of(features["label"])
         if problem is not None and problem != self.problem:
@@ -77,9 +79,19 @@ class TextClassification(Task):
     def features_of(cls, config):
         names = [config.id2label[index] for index in range(config.num_labels)]
         problems = {kind: problem for problem, kind in PROBLEM_TYPES.items()}
-        single = "regression" if config.num_labels == 1 else "single_label"
-        problem = problems.get(config.problem_type, single)
+        problem = problems.get(config.problem_type, "single_label")
+        if config.num_labels == 1 and problem == "single_label":
+            problem = "regression"
         return cls.features_for(names, cls.saved(config).get("roles", ["text"]), problem)
+
+    @classmethod
+    def from_config(cls, processor, config, **options):
+        task = super().from_config(processor, config, **options)
+        if task.problem == "regression":
+            # A cross-encoder's one class is a probability, unless its config says otherwise.
+            task.number = config.id2label[0]
+            task.squashed = config.problem_type != "regression"
+        return task
 
     @classmethod
     def learned_labels(cls, config):
@@ -99,12 +111,12 @@ class TextClassification(Task):
         return Features({role: Value("string") for role in roles} | {"label": label})
 
     def model_config(self):
-        names = self.labels or ["score"]
+        names = self.labels or [self.number]
         return super().model_config() | {
             "num_labels": len(names),
             "id2label": dict(enumerate(names)),
             "label2id": {name: index for index, name in enumerate(names)},
-            "problem_type": PROBLEM_TYPES[self.problem],
+            "problem_type": None if self.squashed else PROBLEM_TYPES[self.problem],
             "pad_token_id": self.processor.pad_token_id,
         }
 
@@ -121,6 +133,7 @@ class TextClassification(Task):
             max_length=self.max_length,
             return_attention_mask=False,
         )
+        text_ends.check(self.processor, encoded["input_ids"], rows["text"], pairs)
         columns = {name: encoded[name] for name in self.padding}
         columns["full_length"] = self._full_lengths(encoded, rows["text"], pairs)
         if "label" in rows:
@@ -156,9 +169,13 @@ class TextClassification(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
+        from tfhf.learning import padding
         from tfhf.learning.tracing import run
 
-        found = run(backbone, self.fed(inputs) | {"training": training})
+        fed = self.fed(inputs)
+        if padding.reads_last(backbone.config):
+            fed = padding.on_the_left(fed)
+        found = run(backbone, fed | {"training": training})
         return {"logits": tf.cast(found.logits, tf.float32)}
 
     def loss(self, targets, outputs):
@@ -173,15 +190,21 @@ class TextClassification(Task):
                 tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, tf.float32), logits), -1
             )
         else:
-            losses = tf.square(logits[:, 0] - tf.cast(targets, tf.float32))
+            losses = tf.square(self._numbers(logits) - tf.cast(targets, tf.float32))
         return losses, tf.ones_like(losses)
+
+    def _numbers(self, logits):
+        """What a model of one number says: `(B, 1)` → `(B,)`."""
+        import tensorflow as tf
+
+        return tf.sigmoid(logits[:, 0]) if self.squashed else logits[:, 0]
 
     def outputs(self, outputs, inputs, backbone):
         import tensorflow as tf
 
         logits = outputs["logits"]
         if self.problem == "regression":
-            return {"score": logits[:, 0]}
+            return {"score": self._numbers(logits)}
         squash = tf.nn.softmax if self.problem == "single_label" else tf.nn.sigmoid
         probabilities = squash(logits)
         return {
@@ -223,7 +246,7 @@ class TextClassification(Task):
 
         logits = results["logits"][index].astype(np.float64)
         usual = {"single_label": "softmax", "multi_label": "sigmoid", "regression": "none"}
-        applied = function_to_apply or usual[self.problem]
+        applied = function_to_apply or ("sigmoid" if self.squashed else usual[self.problem])
         if applied == "softmax":
             scores = np.exp(logits - logits.max())
             scores /= scores.sum()
@@ -236,7 +259,7 @@ class TextClassification(Task):
                 "function_to_apply: must be softmax, sigmoid or none; "
                 f"received {function_to_apply!r}"
             )
-        names = self.labels or ["score"]
+        names = self.labels or [self.number]
         best = np.argsort(-scores, kind="stable")[:top_k]
         kept = [i for i in best if applied == "none" or scores[i] >= threshold]
         return [{"label": names[i], "score": float(scores[i])} for i in kept]

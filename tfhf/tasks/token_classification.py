@@ -51,14 +51,16 @@ class TokenClassification(Task):
 
     @classmethod
     def load_processor(cls, source):
-        from tfhf import models
         from tfhf.models.prefix_space import with_prefix_space
 
-        tokenizer = models.load_tokenizer(source)
+        tokenizer = super().load_processor(source)
         tokenizer.truncation_side = "right"  # windows are cut from the beginning on
         # Whoever trained the model already has decided for or against blanks before words.
-        trained = (models.load_config(source).architectures or [""])[0].endswith(cls.architectures)
-        return tokenizer if trained else with_prefix_space(tokenizer)
+        trained = (tokenizer.checkpoint.architectures or [""])[0].endswith(cls.architectures)
+        if not trained:
+            config, tokenizer = tokenizer.checkpoint, with_prefix_space(tokenizer)
+            tokenizer.checkpoint = config
+        return tokenizer
 
     def __init__(
         self,

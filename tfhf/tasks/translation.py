@@ -1,13 +1,18 @@
 """Texts from one language into another."""
 
+import contextlib
+import copy
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt
 
 from tfhf.errors import UserError, did_you_mean
 from tfhf.tasks.text2text import Text2Text
 
+BleuTokenizer = Literal[
+    "13a", "zh", "ja-mecab", "ko-mecab", "char", "intl", "none", "spm", "flores101", "flores200"
+]
 PIPELINE = re.compile(r"translation_(\w+?)_to_(\w+)")
 
 
@@ -18,13 +23,13 @@ class Translation(Text2Text):
         source_language, target_language: codes, for models of several languages: mBART's
             (`en_XX`), or those of T5's prefixes (`en`, `de`). Models of one pair (Marian) need
             none.
-        bleu_tokenizer: how sacreBLEU splits words: `13a`, `zh`, `ja-mecab`, `ko-mecab`, `char`,
-            `intl`, `flores200`; `char` is the one for languages without blanks that needs nothing
-            installed.
+        bleu_tokenizer: how sacreBLEU splits words; `char` is the one for languages without blanks
+            that needs nothing installed.
         **options: those of `Text2Text`.
 
     Raises:
-        UserError: if the model does not know a language.
+        UserError: if the model does not know a language, or `encode` meets answers to be scored
+            while the words of `bleu_tokenizer` cannot be split here.
     """
 
     architectures = ()
@@ -44,7 +49,7 @@ class Translation(Text2Text):
         prefix: str | None = None,
         label_smoothing: Annotated[float, Ge(0.0), Lt(1.0)] = 0.0,
         generation: dict[str, Any] | None = None,
-        bleu_tokenizer: str = "13a",
+        bleu_tokenizer: BleuTokenizer = "13a",
     ):
         self.source_language = source_language
         self.target_language = target_language
@@ -60,19 +65,79 @@ class Translation(Text2Text):
         self.bleu_tokenizer = bleu_tokenizer
         self._codes = getattr(processor, "lang_code_to_id", None) or {}
         if self._codes:
-            self._set_languages()
+            self._check_languages("options.source_language", "options.target_language")
+            processor.src_lang, processor.tgt_lang = source_language, target_language
 
-    def _set_languages(self):
-        """Tells the tokenizer of a many-language model what stands before and behind its texts."""
-        for key, attribute in (("source_language", "src_lang"), ("target_language", "tgt_lang")):
-            language = getattr(self, key)
+    def _check_languages(self, *names):
+        """Refuses languages that a model of many does not know; `names` are what they are called"""
+        languages = (self.source_language, self.target_language)
+        for name, language in zip(names, languages, strict=True):
             if language not in self._codes:
                 hint = did_you_mean(str(language), self._codes)
                 raise UserError(
-                    f"options.{key}: the model knows {', '.join(sorted(self._codes))[:200]}; "
+                    f"{name}: the model knows {', '.join(sorted(self._codes))[:200]}; "
                     f"received {language!r}{hint}"
                 )
-            setattr(self.processor, attribute, language)
+
+    @contextlib.contextmanager
+    def _reading(self):
+        """Tells the tokenizer of a many-language model what stands before and behind its texts."""
+        before = (
+            getattr(self.processor, "src_lang", None),
+            getattr(self.processor, "tgt_lang", None),
+        )
+        if not self._codes or before == (self.source_language, self.target_language):
+            yield
+            return
+        self.processor.src_lang, self.processor.tgt_lang = (
+            self.source_language,
+            self.target_language,
+        )
+        try:
+            yield
+        finally:
+            self.processor.src_lang, self.processor.tgt_lang = before
+
+    def encode(self, rows):
+        from tfhf.learning import text_metrics
+
+        if "target" in rows:  # better said now than after the first epoch
+            text_metrics.check_bleu(self.bleu_tokenizer)
+        with self._reading():
+            return super().encode(rows)
+
+    def configured(self, src_lang=None, tgt_lang=None, **choices):
+        """Takes languages and settings of decoding for one call.
+
+        Args:
+            src_lang, tgt_lang: take the place of `source_language` and `target_language`.
+            **choices: as for `Text2Text`.
+
+        Raises:
+            UserError: if the model does not know a language.
+        """
+        if src_lang is None and tgt_lang is None:
+            return super().configured(**choices)
+        task = copy.copy(self)
+        task.source_language = src_lang or self.source_language
+        task.target_language = tgt_lang or self.target_language
+        if self._codes:
+            task._check_languages("src_lang", "tgt_lang")
+        else:
+            task.prefix = task._prefix_of_languages()
+        chosen, rest = super(Translation, task).configured(**task.language_settings() | choices)
+        chosen.start = chosen.decoding.decoder_start_token_id
+        return chosen, rest
+
+    def _prefix_of_languages(self):
+        """What a model without language codes (T5) was told before texts of the two languages."""
+        usual = self.usual_settings(getattr(self.processor, "checkpoint", None))
+        if "prefix" not in usual:
+            raise UserError(
+                f"src_lang, tgt_lang: the model's config knows no {self.pipeline_name()}; leave "
+                "them out where a model translates between two languages only"
+            )
+        return usual["prefix"]
 
     @classmethod
     def named(cls, pipeline):

@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt
 from tfhf.data.columns import Label, Text
 from tfhf.errors import UserError
 from tfhf.exports import TEXT, TEXTS
+from tfhf.learning import text_ends
 from tfhf.tasks.base import Task
 from tfhf.tasks.embedding import Embedding
 from tfhf.tasks.text_classification import TextClassification
@@ -74,6 +75,7 @@ class ZeroShotClassification(TextClassification):
         super().__init__(processor, features, max_length=max_length)
         self.method = method or "entailment"
         self.auto_class = AUTO_CLASSES[self.method]
+        self.unread = ("pooler",) if self.method == "embedding" else ()
         self.candidate_labels = _parsed(candidate_labels)
         self.hypothesis_template = _checked(hypothesis_template or TEMPLATES[self.method])
         self.multi_label = multi_label
@@ -172,7 +174,9 @@ class ZeroShotClassification(TextClassification):
             max_length=self.max_length,
             return_attention_mask=False,
         )
-        return {name: encoded[name] for name in self.padding}
+        text_ends.check(self.processor, encoded["input_ids"], texts, pairs)
+        columns = {name: encoded[name] for name in self.padding}
+        return columns | {"full_length": self._full_lengths(encoded, texts, pairs)}
 
     def _check_lengths(self, hypotheses, least):
         """Refuses labels that leave no room for `least` tokens of text."""

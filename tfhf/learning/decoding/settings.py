@@ -16,6 +16,42 @@ SILENT = {
     "target_lookbehind", "max_matching_ngram_size", "prompt_lookup_num_tokens",
 }  # fmt: skip
 
+# Names, what their values must fit, and how that is said.
+RANGES = (
+    (
+        ("max_new_tokens", "max_length"),
+        lambda value: value is None or _whole(value, 1),
+        "a whole number from 1",
+    ),
+    (
+        ("num_beams", "num_return_sequences"),
+        lambda value: _whole(value, 1),
+        "a whole number from 1",
+    ),
+    (
+        ("min_new_tokens", "min_length", "top_k", "no_repeat_ngram_size", "seed"),
+        lambda value: _whole(value, 0),
+        "a whole number from 0",
+    ),
+    (
+        ("temperature", "repetition_penalty"),
+        lambda value: _number(value) and value > 0,
+        "above 0",
+    ),
+    (("top_p",), lambda value: _number(value) and 0 < value <= 1, "above 0 and at most 1"),
+    (("length_penalty",), lambda value: _number(value), "a number"),
+    (
+        ("do_sample", "renormalize_logits"),
+        lambda value: isinstance(value, bool),
+        "true or false",
+    ),
+    (
+        ("early_stopping",),
+        lambda value: isinstance(value, bool) or value == "never",
+        "true, false or never",
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -71,20 +107,7 @@ class Generation:
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("max_new_tokens", "max_length"):
-            self._check(name, getattr(self, name) is None or _whole(getattr(self, name), 1))
-        for name in ("num_beams", "num_return_sequences"):
-            self._check(name, _whole(getattr(self, name), 1), "a whole number from 1")
-        for name in ("min_new_tokens", "min_length", "top_k", "no_repeat_ngram_size", "seed"):
-            self._check(name, _whole(getattr(self, name), 0), "a whole number from 0")
-        for name in ("temperature", "repetition_penalty"):
-            self._check(name, _number(getattr(self, name)) and getattr(self, name) > 0, "above 0")
-        self._check("top_p", _number(self.top_p) and 0 < self.top_p <= 1, "above 0 and at most 1")
-        self._check("length_penalty", _number(self.length_penalty), "a number")
-        for name in ("do_sample", "renormalize_logits"):
-            self._check(name, isinstance(getattr(self, name), bool), "true or false")
-        stopping = isinstance(self.early_stopping, bool) or self.early_stopping == "never"
-        self._check("early_stopping", stopping, "true, false or never")
+        _check_ranges(vars(self))
         if self.do_sample and self.num_beams > 1:
             raise UserError(
                 "do_sample: beams are searched, not sampled; set num_beams=1 or do_sample=false; "
@@ -97,10 +120,6 @@ class Generation:
                 f"beam; set do_sample=true or more num_beams; received {self.num_return_sequences}"
             )
 
-    def _check(self, name, fine, wanted="a whole number from 1"):
-        if not fine:
-            raise UserError(f"{name}: must be {wanted}; received {getattr(self, name)!r}")
-
     @property
     def answers(self):
         """Texts decoded side by side for each row: its beams, or its samples."""
@@ -110,6 +129,16 @@ class Generation:
     def names(cls):
         """Names of all settings."""
         return [field.name for field in dataclasses.fields(cls)]
+
+    @staticmethod
+    def check(**settings):
+        """Refuses settings that are wrong whatever the others of a model are.
+
+        Raises:
+            UserError: if one is unknown, out of range, or one that this decoder lacks.
+        """
+        _check_names(settings)
+        _check_ranges(_settings(settings))
 
     @classmethod
     def of(cls, config, **overrides):
@@ -122,11 +151,7 @@ class Generation:
         Raises:
             UserError: if a setting is unknown, out of range, or one that this decoder lacks.
         """
-        known = {*cls.names(), *_neutral()}
-        for name, value in overrides.items():
-            if name not in known:
-                hint = did_you_mean(name, cls.names())
-                raise UserError(f"no generation setting {name!r}{hint}; received {value!r}")
+        _check_names(overrides)
         found = config.to_diff_dict() if config is not None else {}
         if "max_length" in overrides and overrides["max_length"] is not None:
             found.pop("max_new_tokens", None)  # the call's own limit is the one that is meant
@@ -139,6 +164,23 @@ class Generation:
         if given.get("pad_token_id") is None:
             values["pad_token_id"] = next(iter(values.get("eos_token_id", ())), 0)
         return cls(**values)
+
+
+def _check_names(settings):
+    """Refuses names that transformers has not."""
+    known = {*Generation.names(), *_neutral()}
+    for name, value in settings.items():
+        if name not in known:
+            hint = did_you_mean(name, Generation.names())
+            raise UserError(f"no generation setting {name!r}{hint}; received {value!r}")
+
+
+def _check_ranges(values):
+    """Refuses values out of range; names that RANGES does not list may have any."""
+    for names, fits, wanted in RANGES:
+        for name in names:
+            if name in values and not fits(values[name]):
+                raise UserError(f"{name}: must be {wanted}; received {values[name]!r}")
 
 
 def remember(config, choices, tokenizer):

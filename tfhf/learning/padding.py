@@ -1,0 +1,25 @@
+"""Padding moved to the other side of a batch."""
+
+
+def on_the_left(inputs):
+    """Rows with their padding in front, for heads that read the last place of a row (XLNet's).
+
+    Args:
+        inputs: column → `(B, T)`, `attention_mask` among them; what is padded in front already
+            stays as it is.
+
+    Returns:
+        The same columns.
+    """
+    import tensorflow as tf
+
+    mask = tf.cast(inputs["attention_mask"] > 0, tf.int32)
+    width = tf.shape(mask)[1]
+    last = tf.reduce_max(mask * (tf.range(width) + 1)[None, :], 1)
+    places = tf.math.floormod(tf.range(width)[None, :] - (width - last)[:, None], width)
+    return {name: tf.gather(values, places, batch_dims=1) for name, values in inputs.items()}
+
+
+def reads_last(config):
+    """Whether the heads of a model for whole rows read the last place of a row."""
+    return getattr(config, "summary_type", None) == "last"
