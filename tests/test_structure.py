@@ -19,7 +19,7 @@ LAYERS = [
     {"run"},
     {"preparation", "pieces", "reporting"},
     {"prediction", "evaluation"},
-    {"exporting", "retrieval", "serving"},
+    {"exporting", "conversion", "retrieval", "serving"},
     {"training"},
     {"cli"},
     {"__main__"},
@@ -43,7 +43,7 @@ MAY_BE_HEAVY = {
     "learning.decoding.loop", "learning.decoding.rules", "learning.decoding.stepping",
     "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",
     "learning.choice_metrics", "learning.text_metrics", "learning.likelihood_metrics",
-    "exports.windows", "exports.images",
+    "exports.windows", "exports.images", "exports.lite",
     "serving.examples", "serving.inference", "serving.messages", "serving.servables",
 }  # fmt: skip
 # Folders of which that is true, but for their own `__init__`.

@@ -122,17 +122,34 @@ def predict(model, texts, task, file, output, choices):
 @command
 @click.argument("run", required=False)
 @click.option("--to", metavar="DIR", help="Folder for the versions (default: RUN/export/<name>).")
+@click.option(
+    "--lite",
+    "precisions",
+    multiple=True,
+    metavar="PRECISION",
+    help="float32, float16 or int8; may be repeated.",
+)
 @click.option("--check", "checked", metavar="DIR", help="Examine a SavedModel; export nothing.")
-def export(run, to, checked):
+def export(run, to, precisions, checked):
     """Export RUN as a SavedModel that takes raw text, for TensorFlow Serving.
+
+    With --lite, write LiteRT files for small machines instead, which take tokens: one with weights
+    of each PRECISION, compared with the model on the validation split.
 
     With --check, say what TensorFlow Serving would make of any SavedModel, a version or the folder
     of all versions. The exit status is 2 if anything of it would fail there.
     """
-    if (run is None) == (checked is None) or (checked and to):
-        raise UserError("export takes a RUN, and --to DIR if you like; or --check DIR alone")
+    if (run is None) == (checked is None) or (checked and (to or precisions)):
+        raise UserError(
+            "export takes a RUN, and --to DIR and --lite if you like; or --check DIR alone"
+        )
     if checked is not None:
         _check_export(checked)
+        return
+    if precisions:
+        from tfhf import conversion
+
+        click.echo("\n".join(map(str, conversion.convert(run, precisions, to=to))))
         return
     from tfhf import exporting
 

@@ -334,8 +334,8 @@ def test_a_broken_file_is_one_line(tmp_path, content):
 
 def test_every_way_of_naming_nothing(tmp_path):
     lines = {
-        (): "export takes a RUN, and --to DIR if you like; or --check DIR alone",
-        ("run", "--check", "x"): "export takes a RUN, and --to DIR if you like",
+        (): "export takes a RUN, and --to DIR and --lite if you like; or --check DIR alone",
+        ("run", "--check", "x"): "export takes a RUN, and --to DIR and --lite if you like",
         ("--check", str(tmp_path / "none")): f"export --check: no such folder: {tmp_path / 'none'}",
         ("--check", str(tmp_path)): f"{tmp_path} holds no SavedModel, and no folder whose name",
     }

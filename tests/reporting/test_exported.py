@@ -18,9 +18,21 @@ FACTS = {
 }
 
 
-def page_with(run, content):
-    path = run / "export" / "name" / "export.json"
-    path.parent.mkdir(exist_ok=True)
+LITE = {
+    "monitor": "accuracy",
+    "model": {"size_bytes": 90_855_944, "p50_ms": 23.683, "metrics": {"accuracy": 0.7546}},
+    "file": {
+        "size_bytes": 23_211_512,
+        "p50_ms": 3.99,
+        "metrics": {"accuracy": 0.758},
+        "difference": 0.0332,
+    },
+}
+
+
+def page_with(run, content, name="export.json"):
+    path = run / "export" / "name" / name
+    path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(content)
     return Page(write_report(run).read_text("utf-8"))
 
@@ -41,3 +53,16 @@ def test_records_that_hold_anything(bare_run):
     assert page.open == []
     assert "<b> – – – – –" in page.text
     assert "8 – –" in page.text
+
+
+def test_lite_files_beside_the_model(bare_run):
+    run = bare_run("two")
+    page = page_with(run, json.dumps(LITE), "lite/int8/lite.json")
+    assert page.open == []
+    assert "#export" in page.links
+    assert "SavedModels for TensorFlow Serving" not in page.text
+    assert "weights accuracy size milliseconds difference" in page.text
+    assert "int8 0.7580 (0.7546) 23.2 MB (90.9) 4.0 (23.7) 3.3e-02" in page.text
+    page = page_with(run, '{"file": {"metrics": null, "p50_ms": "<b>"}}', "lite/<b>/lite.json")
+    assert page.open == []
+    assert "<b> – (–) – MB (–) – (–) –" in page.text

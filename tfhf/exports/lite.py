@@ -8,6 +8,7 @@ Shapes: B examples, T tokens.
 
 import re
 import tempfile
+from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
@@ -17,10 +18,12 @@ from tfhf.errors import UserError
 from tfhf.learning.scoring import Scorer
 
 SIGNATURE = "tokens"
-# Precision of the weights → how far numbers may be from the trained model's, see `difference`.
-# float32: only sums are ordered otherwise. float16: weights keep 11 bits, 5e-4 each. int8: 8 bits
-# in one scale for each row of a matrix; the outputs of narrow models move by up to a fifth.
+# How far a file's numbers may be from the trained model's, see `difference`. float32: only sums are
+# ordered otherwise. float16: weights keep 11 bits, 5e-4 each. int8: 8 bits in one scale for each
+# row of a matrix; what narrow models answer moves by up to a fifth.
 BOUNDS = {"float32": 1e-4, "float16": 2e-2, "int8": 0.3}
+# Inputs that hold something for each token, and can be filled up where all lengths must be equal.
+OF_TOKENS = {"input_ids", "attention_mask", "token_type_ids"}
 MISSING_OPS = re.compile(r"^(?:TF Select|Flex|Custom) ops: (.+)$", re.MULTILINE)
 
 
@@ -30,16 +33,18 @@ class Converted:
     Attributes:
         content: the file's bytes.
         length: tokens to which shorter rows are filled up; None where any length is read as it is.
+        fills: name → what fills up an input with a place for each token.
         inputs, outputs: name → `TensorSpec` of what a call takes and gives.
     """
 
     def __init__(self, content, length, fills, inputs, outputs):
         from ai_edge_litert.interpreter import Interpreter
 
-        self.content, self.length, self._fills = content, length, fills
+        self.content, self.length, self.fills = content, length, fills
         self.inputs, self.outputs = inputs, outputs
         with hushed():
             self._interpreter = Interpreter(model_content=content)
+            self._interpreter.allocate_tensors()
             self._run = self._interpreter.get_signature_runner(SIGNATURE)
 
     def __call__(self, inputs):
@@ -54,17 +59,15 @@ class Converted:
         fed = {name: np.asarray(inputs[name]) for name in self.inputs}
         if self.length is None:
             return self._run(**fed)
-        tokens = max(fed[name].shape[1] for name in self._fills)
+        tokens = fed["input_ids"].shape[1]
         found = self._run(**{name: self._filled_up(name, value) for name, value in fed.items()})
         # What has a place for each token has one for each filled up, too.
         of_tokens = {name for name, spec in self.outputs.items() if _has_tokens(spec)}
         return {n: value[:, :tokens] if n in of_tokens else value for n, value in found.items()}
 
     def _filled_up(self, name, value):
-        if name not in self._fills:
-            return value
         missing = [(0, 0), (0, self.length - value.shape[1])]
-        return np.pad(value, missing, constant_values=self._fills[name])
+        return np.pad(value, missing, constant_values=self.fills[name])
 
 
 class LiteScorer(Scorer):
@@ -80,7 +83,28 @@ class LiteScorer(Scorer):
         super().__init__(model, batch_size)
         self.converted = converted
 
+    def measures(self, inputs):
+        """Whether the file answers where the task is measured as it does where it predicts.
+
+        Args:
+            inputs: name → what the model is fed where it is measured.
+        """
+        return self._stands_in or set(self.model.task.fed(inputs)) == set(self.converted.inputs)
+
+    @property
+    def _stands_in(self):
+        """Whether the file gives all that the task takes from its backbone, for several towers."""
+        return "last_hidden_state" in self.converted.outputs
+
     def forward(self, task, inputs):
+        return task.forward(self._backbone, inputs, False) if self._stands_in else self._run(inputs)
+
+    def _backbone(self, inputs, training):
+        """The file in the backbone's place."""
+        return SimpleNamespace(**self._run(inputs))
+
+    def _run(self, inputs):
+        """What the file gives, called out of a graph."""
         names, specs = list(self.converted.inputs), self.converted.outputs
 
         def run(*values):
@@ -94,7 +118,7 @@ class LiteScorer(Scorer):
         return dict(zip(specs, found, strict=True))
 
 
-def convert(model, inputs, precision):
+def convert(model, inputs, precisions):
     """Converts a model's `forward`; rows of any number and length, where the converter manages.
 
     Where it does not, the length is fixed to the task's `max_length`.
@@ -102,11 +126,11 @@ def convert(model, inputs, precision):
     Args:
         model: a `tfhf.Model`.
         inputs: name → `TensorSpec` of what `forward` takes, as `batches.evaluation_dataset` gives.
-        precision: `float32`, `float16`, or `int8`: weights as integers, sums still in float32
+        precisions: of `float32`, `float16`, and `int8`: weights as integers, sums still in float32
             (dynamic-range quantization).
 
     Returns:
-        Converted.
+        Precision → Converted.
 
     Raises:
         UserError: if the model needs operations that LiteRT lacks.
@@ -115,19 +139,21 @@ def convert(model, inputs, precision):
     """
     task = model.task
     specs = {n: tf.TensorSpec(spec.shape, spec.dtype, n) for n, spec in task.fed(inputs).items()}
-    forward = _traced(model, specs)
+    forward, length = _traced(model, specs), None
     outputs = dict(sorted(forward.structured_outputs.items()))
     fills = {name: task.padding.get(name, 0) for name, spec in specs.items() if _has_tokens(spec)}
-    content, problem = _content(model.backbone, forward, precision)
-    if content is not None:
-        return Converted(content, None, {}, specs, outputs)
-    fixed = {name: _of_length(spec, task.max_length) for name, spec in specs.items()}
-    if fills:
-        content, problem = _content(model.backbone, _traced(model, fixed), precision)
-    if content is None:
+    contents, problem = _contents(model.backbone, forward, precisions)
+    if contents is None and set(specs) <= OF_TOKENS:
+        length = task.max_length
+        fixed = {n: tf.TensorSpec([None, length], spec.dtype, n) for n, spec in specs.items()}
+        contents, problem = _contents(model.backbone, _traced(model, fixed), precisions)
+    if contents is None:
         family = model.backbone.config.model_type
-        raise UserError(f"--lite: LiteRT cannot run a {family} model of this task: {problem}")
-    return Converted(content, task.max_length, fills, specs, outputs)
+        raise UserError(f"--lite: LiteRT cannot run a {family} model of {task.name()}: {problem}")
+    return {
+        precision: Converted(content, length, fills, specs, outputs)
+        for precision, content in contents.items()
+    }
 
 
 def difference(found, expected):
@@ -171,21 +197,15 @@ def _traced(model, specs):
     return forward.get_concrete_function(**specs)
 
 
-def _content(backbone, forward, precision):
-    """The bytes of a LiteRT file, or None and why there are none."""
+def _contents(backbone, forward, precisions):
+    """Precision → the bytes of a LiteRT file; or None and, in one line, why there are none."""
     exported = tf.Module(name="export")
     exported.weights = backbone.variables
     # What the converter has to say of each missing operation fills screens.
     with tempfile.TemporaryDirectory() as folder, hushed():
         tf.saved_model.save(exported, folder, {SIGNATURE: forward})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
         try:
-            return converter.convert(), None
+            return {precision: _content(folder, precision) for precision in precisions}, None
         except Exception as error:  # the converter has no class of its own for all it raises
             missing = MISSING_OPS.search(str(error))
             if missing is None:
@@ -193,12 +213,17 @@ def _content(backbone, forward, precision):
             return None, f"it lacks {missing[1].strip()}"
 
 
+def _content(folder, precision):
+    """A SavedModel as the bytes of a LiteRT file."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
+
+
 def _has_tokens(spec):
     """Whether a tensor has a place for each token: dimensions but the batch's are known else."""
     return spec.shape.rank is not None and spec.shape.rank > 1 and spec.shape[1] is None
-
-
-def _of_length(spec, length):
-    if not _has_tokens(spec):
-        return spec
-    return tf.TensorSpec([spec.shape[0], length, *spec.shape[2:]], spec.dtype, spec.name)

@@ -45,7 +45,7 @@ def pooled(states, mask, how):
     """
     import tensorflow as tf
 
-    mask = tf.cast(mask, states.dtype)[:, :, None]
+    mask = tf.expand_dims(tf.cast(mask, states.dtype), -1)  # `[:, :, None]` is none of LiteRT's ops
     if how == "cls":
         return states[:, 0]
     if how == "max":

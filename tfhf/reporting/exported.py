@@ -2,6 +2,7 @@
 
 import json
 
+from tfhf.reporting.metrics import metric_name
 from tfhf.reporting.values import number, section
 
 
@@ -22,6 +23,36 @@ def exports(record):
         for version in sorted(versions, key=lambda name: int(name) if name.isdecimal() else 0):
             found.append(_facts(version, section(versions, version)))
     return found[::-1]
+
+
+def lite_files(record):
+    """A run's LiteRT files, as `lite.json` beside each tells.
+
+    Args:
+        record: a `Record`.
+
+    Returns:
+        A list of dicts: `name`, `metric` (what a person calls it) and `difference`; and, each for
+        the file and for the trained model, `value` of the metric, `size` (megabytes) and `time`
+        (milliseconds for one row). What is not known is None.
+    """
+    found = []
+    for path in sorted((record.folder / "export").glob("*/lite/*/lite.json")):
+        facts = _read(path)
+        monitor = str(facts.get("monitor"))
+        sides = [section(facts, side) for side in ("file", "model")]
+        sizes = [number(side.get("size_bytes")) for side in sides]
+        found.append(
+            {
+                "name": path.parent.name,
+                "metric": metric_name(monitor),
+                "difference": number(sides[0].get("difference")),
+                "value": [number(section(side, "metrics").get(monitor)) for side in sides],
+                "size": [None if size is None else size / 1e6 for size in sizes],
+                "time": [number(side.get("p50_ms")) for side in sides],
+            }
+        )
+    return found
 
 
 def _read(path):

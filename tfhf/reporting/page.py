@@ -123,6 +123,7 @@ def _contents(record, drawn):
         "predict": snippets.command(record),
         "exported": (record.folder / "export").is_dir(),
         "exports": exported.exports(record),
+        "lite_files": exported.lite_files(record),
     }
 
 
