@@ -1,0 +1,79 @@
+"""Training speed: rows per second of tfhf and its peers, block by block in turns.
+
+    python benchmarks/training.py sst2 --data DATA     # go_emotions, wnut17, dialogsum, quickstart
+
+Every side has a process of its own, loads the same start weights and the same rows, and warms up
+before anything is timed. Then they take turns; all others wait meanwhile. The two sides that batch
+rows of like lengths go through every row exactly once (a turn of the Trainer's is one of its groups
+of batches, longest first); the others draw at random or pad everything alike, and fewer steps tell
+as much. Every step holds a full batch of real rows.
+
+Prints a Markdown table: rows per second (median of the turns and range), tfhf's ratio to each side
+(median of the rounds and range), seconds from the start of the process to the end of the first
+step. Below it: what share of a large matrix product's rate tfhf reaches with real tokens, counting
+6 operations per token and multiplying weight (2 forward, 4 backward).
+
+Under ten minutes a set on two slow cores, plus some minutes once for the peers' environments.
+"""
+
+import statistics
+
+import measuring
+import sides
+
+
+def main():
+    parser = sides.parser(__doc__.splitlines()[0], rounds=4, steps=50)
+    arguments = parser.parse_args()
+    rows = arguments.rounds * arguments.steps * sides.jobs.SETS[arguments.set].batch_size
+    with sides.prepared(arguments, rows=rows) as job:
+        compared, pythons = sides.chosen(arguments, job["task"])
+        print(sides.heading(arguments, job, pythons), flush=True)
+        if job["matrix_weights"]:
+            compared.append(sides.MATRIX_PRODUCT)
+        settings = {"warm_up": 5, "blocks": arguments.rounds, "shuffle": True}
+        workers = {
+            side: sides.start(side, pythons, job | settings, arguments, steps=arguments.steps)
+            for side in compared
+        }
+        for _ in range(arguments.rounds):
+            for worker in workers.values():
+                worker.block()
+        for worker in workers.values():
+            worker.close()
+    report(job, workers)
+
+
+def report(job, workers):
+    """Prints the table and the line below it."""
+    product = workers.pop(sides.MATRIX_PRODUCT, None)
+    speeds = {
+        side: [worker.job["steps"] * job["batch_size"] / seconds for seconds in worker.blocks]
+        for side, worker in workers.items()
+    }
+    first, *others = workers
+    ratios = {side: measuring.ratios(speeds[first], speeds[side]) for side in others}
+    rows = [
+        [
+            side.name,
+            measuring.spread(speeds[side]),
+            measuring.spread(ratios[side], 2) if side in ratios else "",
+            f"{worker.seconds['first_step']:.1f}",
+        ]
+        for side, worker in workers.items()
+    ]
+    header = ["side", "rows/s", f"ratio of {first.name} to it", "first step after, s"]
+    print(measuring.table(header, rows))
+    if product is not None:
+        possible = [product.job["steps"] * 2 * 2048**3 / seconds for seconds in product.blocks]
+        per_row = 6 * job["matrix_weights"] * job["tokens"] / job["count"]
+        useful = [per_row * speed for speed in speeds[first]]
+        print(
+            f"\n{first.name}: {statistics.median(useful) / 1e9:.1f} useful GFLOP/s; a product of"
+            f" 2048 x 2048 matrices reaches {statistics.median(possible) / 1e9:.1f}; share"
+            f" {measuring.spread(measuring.ratios(useful, possible), 2)}."
+        )
+
+
+if __name__ == "__main__":
+    main()
