@@ -187,11 +187,15 @@ def scaling_table():
 
 
 def counted(model, rows, tokens):
-    """TensorFlow's own count of a model's operations: kind of op → forward, whole step.
+    """TensorFlow's own count of a model's operations.
 
     Args:
         model: an Encoder.
         rows, tokens: of the batch.
+
+    Returns:
+        Kind of op → operations of it in [forward, forward and backward]; and the number of nodes
+        in the larger graph.
     """
     import tensorflow as tf
     from transformers import BertConfig, TFBertModel
@@ -224,12 +228,12 @@ def counted(model, rows, tokens):
         while profile.children:
             (profile,) = profile.children
             found.setdefault(profile.name, [0, 0])[place] = profile.float_ops
-    return found
+    return found, len(graph.get_operations())
 
 
 def check(model, rows, tokens):
     """Prints the formula's operations beside TensorFlow's count."""
-    found = counted(model, rows, tokens)
+    found, nodes = counted(model, rows, tokens)
     products = [sum(v[i] for k, v in found.items() if "MatMul" in k) for i in range(2)]
     everything = [sum(v[i] for v in found.values()) for i in range(2)]
     formula = [rows * model.forward_operations(tokens), rows * model.operations(tokens)]
@@ -239,6 +243,7 @@ def check(model, rows, tokens):
         lines.append([what, *cells])
     print(f"{model.name}, {rows} rows of {tokens} tokens, 10^9 operations:\n")
     print(measuring.table(["", "formula", "matrix products counted", "all ops counted"], lines))
+    print(f"\nNodes of the graph, forward and backward: {nodes:,}.")
 
 
 def main():
