@@ -6,9 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests import toys
 from tfhf import conversion, pieces, prediction, preparation
+from tfhf.cli import main
 from tfhf.console import Phases
 from tfhf.errors import UserError
 from tfhf.exports import lite
@@ -82,10 +84,12 @@ def test_what_was_measured_is_told(run, capsys):
     assert "LiteRT" in (run.folder / "report.html").read_text("utf-8")
 
 
-def test_another_folder_may_be_named(run, tmp_path):
-    path = tmp_path / "phone" / "float16" / "model.tflite"
-    assert conversion.convert(run, ["float16"], to=tmp_path / "phone") == [path]
-    assert path.is_file()
+def test_the_command_prints_the_files(run, tmp_path):
+    command = ["export", str(run.folder), "--lite", "float16", "--to", str(tmp_path / "phone")]
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 0, found.output
+    assert found.stdout == f"{tmp_path}/phone/float16/model.tflite\n"
+    assert (tmp_path / "phone" / "float16" / "model.tflite").is_file()
 
 
 # === Every task ===
@@ -110,27 +114,39 @@ def examined(task, rows, precision, tiny_bert_folder, folder, **options):
     return files[precision], measured["model"], measured[precision]
 
 
-# Rows, the file's precision, names of what it gives, and the metric to compare.
-SCORED, ANCHORED = toys.of("embedding").scored(), toys.of("embedding").anchored()
-VECTORS = {"embedding", "last_hidden_state", "tokens"}
+# Changed options, the file's precision, names of what it takes and gives, and a metric to compare.
+TOKENS = {"input_ids", "attention_mask", "token_type_ids"}
 TASKS = {
-    "token_classification": (None, "int8", {"logits"}, "loss"),
-    "question_answering": (None, "int8", {"start_logits", "end_logits"}, "f1"),
-    "image_classification": (None, "float16", {"logits"}, "loss"),
-    "embedding": (SCORED, "int8", VECTORS, "pearson"),
-    "multiple_choice": (None, "float16", {"logits"}, "loss"),
-    "zero_shot_classification": (None, "int8", {"logits"}, "loss"),
+    "token_classification": ({}, "int8", TOKENS, {"logits", "input_ids"}, "loss"),
+    "question_answering": ({}, "int8", TOKENS, {"start_logits", "end_logits"}, "loss"),
+    "image_classification": ({}, "float16", {"pixels"}, {"logits"}, "loss"),
+    "embedding": (
+        {"loss": "cosent"},
+        "int8",
+        TOKENS,
+        {"embedding", "last_hidden_state", "tokens"},
+        "pearson",
+    ),
+    "multiple_choice": ({}, "float16", {*TOKENS, "choice_length"}, {"logits"}, "loss"),
+    "zero_shot_classification": (
+        {"max_length": 32, "candidate_labels": "good, bad"},
+        "int8",
+        TOKENS,
+        {"logits"},
+        "loss",
+    ),
 }
+SLOW = ("multiple_choice", "zero_shot_classification")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", [pytest.param(t, marks=pytest.mark.slow if t in SLOW else []) for t in TASKS]
+)
 def test_a_model_of_every_task(task, tiny_bert_folder, tmp_path):
-    rows, precision, names, metric = TASKS[task]
-    options = {"loss": "cosent"} if rows is SCORED else {}
-    rows = rows or toys.of(task).rows()
+    options, precision, takes, gives, metric = TASKS[task]
+    rows = toys.of(task).scored() if task == "embedding" else toys.of(task).rows()
     file, model, measured = examined(task, rows, precision, tiny_bert_folder, tmp_path, **options)
-    assert file.outputs.keys() == names
-    assert file.length is None
+    assert (file.inputs.keys(), file.outputs.keys(), file.length) == (takes, gives, None)
     assert 0 < measured["difference"] < {"float16": 1e-3, "int8": 0.05}[precision]
     expected = model["metrics"][metric]
     assert measured["metrics"][metric] == pytest.approx(expected, rel=0.02, abs=0.02)
@@ -138,17 +154,18 @@ def test_a_model_of_every_task(task, tiny_bert_folder, tmp_path):
 
 @pytest.mark.slow
 def test_towers_with_several_texts_are_measured(tiny_bert_folder, tmp_path):
-    _, model, file = examined("embedding", ANCHORED, "float16", tiny_bert_folder, tmp_path)
+    rows = toys.of("embedding").anchored()
+    _, model, file = examined("embedding", rows, "float16", tiny_bert_folder, tmp_path)
     assert file["metrics"]["loss"] == pytest.approx(model["metrics"]["loss"], rel=1e-3)
 
 
 @pytest.mark.slow
 def test_what_predictions_do_not_read_is_not_measured(tiny_bert_folder, tmp_path):
     rows = toys.of("masked_lm").rows()
-    options = {"whole_word": True}
     file, model, measured = examined(
-        "masked_lm", rows, "float16", tiny_bert_folder, tmp_path, **options
+        "masked_lm", rows, "float16", tiny_bert_folder, tmp_path, whole_word=True
     )
+    assert file.inputs.keys() <= TOKENS
     assert model["metrics"] is None and measured["metrics"] is None
     assert 0 < measured["difference"] < 1e-3
     assert file.outputs.keys() == {"logits"}

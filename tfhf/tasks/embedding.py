@@ -229,6 +229,10 @@ class Embedding(Task):
 
     # === In the graph ===
 
+    def fed(self, inputs):
+        known = super().fed(inputs)
+        return {name: known[name] for name in known if not name.endswith("text_number")}
+
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 

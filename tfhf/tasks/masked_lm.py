@@ -234,7 +234,8 @@ class MaskedLM(Task):
         return [{"text": fill_mask.with_mask(self.processor.mask_token, one)} for one in texts]
 
     def fed(self, inputs):
-        return {name: value for name, value in super().fed(inputs).items() if name != "written"}
+        ours = ("written", "word_start")
+        return {name: value for name, value in super().fed(inputs).items() if name not in ours}
 
     def encode_in_graph(self, tokenizer, strings):
         import tensorflow as tf
