@@ -30,7 +30,8 @@ def shell_lines(program):
 
 
 # `tfhf train RECIPE [KEY=VALUE ...]` is a synopsis; every other line could be typed.
-SYNOPSES = [line for line in shell_lines("tfhf") if re.search(r" [A-Z|]{3,}\b|\[", line)]
+SYNOPSIS = re.compile(r" [A-Z|]{3,}\b|\[|^tfhf \w+$")
+SYNOPSES = [line for line in shell_lines("tfhf") if SYNOPSIS.search(line)]
 COMMANDS = [line for line in shell_lines("tfhf") if line not in SYNOPSES]
 
 

@@ -17,7 +17,7 @@ LAYERS = [
     {"tasks"},
     {"recipe"},
     {"run"},
-    {"preparation", "pieces", "reporting"},
+    {"preparation", "pieces", "reporting", "inspection", "diagnosis"},
     {"prediction", "evaluation"},
     {"exporting", "conversion", "retrieval", "serving"},
     {"training"},
@@ -118,7 +118,8 @@ def test_importing_tfhf_is_light():
     assert run(sys.executable, "-c", code).stdout == "['tfhf']\n"
 
 
-HELP = ["train", "evaluate", "predict", "export", "report", "recipes", "check", "serve"]
+HELP = ["train", "evaluate", "predict", "export", "report", "recipes", "check", "serve",
+        "inspect", "doctor"]  # fmt: skip
 
 
 def test_every_help_is_there_and_light():

@@ -18,6 +18,7 @@ _HOME = {
     "Model": "tfhf.learning.model",
     "Recipe": "tfhf.recipe",
     "Run": "tfhf.run",
+    "doctor": "tfhf.diagnosis",
     "evaluate": "tfhf.evaluation",
     "export": "tfhf.exporting",
     "load_model": "tfhf.pieces",

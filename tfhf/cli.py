@@ -203,6 +203,30 @@ def check(recipe, overrides):
 
 
 @command
+@click.argument("model", metavar="RUN|MODEL")
+@click.option("--task", help="Say whether MODEL fits this task; if not, the exit status is 2.")
+@click.option("--revision", help="Branch, tag or commit of a Hub model.")
+def inspect(model, task, revision):
+    """Describe MODEL: layers, size, heads, labels, tokenizer, model card. Fetches no weights."""
+    from tfhf import inspection
+
+    found = inspection.inspect(model, task, revision)
+    click.echo(inspection.text(found))
+    if found.get("fits"):
+        raise UserError(f"{model} does not fit {task}: {found['fits']}")
+
+
+@command
+def doctor():
+    """Examine this environment and say how to mend it; the exit status is 2 if anything must be."""
+    from tfhf import diagnosis
+
+    broken = [one.name for one in diagnosis.doctor() if one.must]
+    if broken:
+        raise UserError(f"to be mended, as shown above: {', '.join(broken)}")
+
+
+@command
 @click.argument("source", metavar="[RUN|EXPORT]", required=False)
 @click.option("--config", metavar="FILE", help="Models in TensorFlow Serving's models.config.")
 @click.option("--name", help="Name of the model in addresses (default: the run's).")

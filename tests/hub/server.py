@@ -85,6 +85,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _about(self, asked):
         paths = sorted(path for path in self.repo.rglob("*") if path.is_file())
         files = [{"rfilename": path.relative_to(self.repo).as_posix()} for path in paths]
+        if "blobs=True" in self.path:
+            for path, about in zip(paths, files, strict=True):
+                about["size"] = path.stat().st_size
         return self._answer_json({"id": asked["id"], "sha": COMMIT, "siblings": files})
 
     def _tree(self, asked):

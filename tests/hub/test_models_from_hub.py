@@ -36,6 +36,16 @@ FILES = [
 ]
 
 
+INSPECT = """
+import json, sys
+from tfhf import inspection
+for name in json.loads(sys.argv[1]):
+    found = inspection.inspect(name)
+    print(json.dumps([found[key] for key in ("revision", "parameters", "bytes", "card", "notes")]))
+print(json.dumps("tensorflow" in sys.modules))
+"""
+
+
 def dry_run(model, toy_files, *overrides):
     data = f"data.train={toy_files / 'train.csv'}"
     columns = "data.columns={text: text, label: label}"
@@ -114,4 +124,34 @@ def test_out_of_reach(client, toy_files):
     assert client.refusals(commands, HF_HUB_OFFLINE="1") == [
         "tfhf: model: the Hub is switched off (HF_HUB_OFFLINE), and acme/other is not in the"
         " cache: connect, or give a folder"
+    ]
+
+
+def test_inspection_fetches_no_weights(client, repositories, tiny_bert_folder):
+    for name in ("carded", "older"):
+        folder = repositories / "models/acme" / name
+        shutil.copytree(tiny_bert_folder, folder, dirs_exist_ok=True)
+        (folder / "README.md").write_text("---\nlicense: mit\n---\nA card.\n")
+    (folder / "model.safetensors").rename(folder / "tf_model.h5")
+    names = ["acme/carded", "acme/older"]
+    size = (tiny_bert_folder / "model.safetensors").stat().st_size
+    *found, tensorflow = client.python(INSPECT, json.dumps(names))
+    parameters = found[0][1]
+    assert found == [
+        [COMMIT, parameters, size, {"license": "mit"}, []],
+        [COMMIT, None, size, {"license": "mit"}, []],
+    ]
+    assert 0 < size - 4 * parameters < 10_000  # the header
+    assert not tensorflow
+    fetched = [one for one in client.hub.requests if one.startswith("GET") and "/resolve/" in one]
+    assert len([one for one in fetched if "safetensors" in one]) == 1
+    assert not [one for one in fetched if one.endswith(".h5")]
+    client.hub.close()
+    (again,) = client.python(INSPECT, json.dumps(names[:1]))[:1]
+    assert again == [
+        COMMIT,
+        None,
+        None,
+        {"license": "mit"},
+        ["model: the Hub cannot be reached: connect, or give a folder"],
     ]

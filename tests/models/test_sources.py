@@ -66,7 +66,7 @@ def test_minilm_must_be_the_known_weights(monkeypatch, bert, tmp_path):
 def test_minilm_without_its_package_is_the_hubs(monkeypatch):
     asked = []
 
-    def fetch(name, revision):
+    def fetch(name, revision, weights):
         asked.append((name, revision))
         raise UserError("stop here")
 

@@ -1,8 +1,10 @@
 """Models: found, checked, loaded into TensorFlow and saved so that PyTorch opens them."""
 
 from tfhf.models.agreement import tokenizer_notes
+from tfhf.models.ignored_settings import check_settings
 from tfhf.models.images import load_image_processor
 from tfhf.models.loading import (
+    auto_classes,
     change_config,
     count_parameters,
     load_backbone,
@@ -19,7 +21,9 @@ from tfhf.models.tokenization import load_tokenizer
 __all__ = [
     "LoadReport",
     "Source",
+    "auto_classes",
     "change_config",
+    "check_settings",
     "count_parameters",
     "create",
     "load_backbone",

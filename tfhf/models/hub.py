@@ -1,5 +1,6 @@
 """Models from the Hub: which files are fetched, and one line where they cannot be."""
 
+import contextlib
 import re
 
 from tfhf.errors import UserError, did_you_mean
@@ -18,6 +19,14 @@ OF_SENTENCES = re.compile(
 )
 
 
+class Unreachable(UserError):
+    """The Hub cannot be reached, or is switched off; `state` says which."""
+
+    def __init__(self, state):
+        super().__init__(f"model: the Hub {state}: connect, or give a folder")
+        self.state = state
+
+
 def fetch(name, revision=None, *, weights=True, known=()):
     """Brings a Hub model's files into the cache, at one commit.
 
@@ -34,15 +43,89 @@ def fetch(name, revision=None, *, weights=True, known=()):
         UserError: if there is no such model, or none that can be read, or the Hub is out of reach.
     """
     import huggingface_hub
-    from huggingface_hub import constants, errors
+
+    try:
+        with in_one_line(name, revision, known):
+            files = wanted(_files(name, revision), name, weights)
+            return huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=files)
+    except Unreachable as error:
+        return _cached(name, revision, error)
+
+
+def fetch_card(name, revision=None):
+    """Brings a Hub model's card into the cache; its path, or None where there is none to be had."""
+    import huggingface_hub
+
+    try:
+        with in_one_line(name, revision):
+            if "README.md" not in _files(name, revision):
+                return None
+            return huggingface_hub.hf_hub_download(name, "README.md", revision=revision)
+    except Unreachable:
+        return None
+
+
+def weight_shapes(name, revision=None, inside=""):
+    """Asks the Hub how large a model's weights are; fetches the headers of its files alone.
+
+    Args:
+        name, revision: as for `fetch`.
+        inside: the folder of the weights, where they are not at the top.
+
+    Returns:
+        `(shapes, size)`: name → shape of each weight, none for HDF5, whose sizes stand between the
+        weights; and the bytes of all files, None where the Hub does not say.
+
+    Raises:
+        UserError: as `fetch` does.
+    """
+    import huggingface_hub
+
+    api, shapes = huggingface_hub.HfApi(), {}
+    with in_one_line(name, revision):
+        found = _files(name, revision, sizes=True)
+        here = {
+            path.removeprefix(inside): size
+            for path, size in found.items()
+            if path.startswith(inside)
+        }
+        chosen = intake.choose_weights(list(here), name)
+        for file in chosen:
+            if file.endswith(".safetensors"):
+                header = api.parse_safetensors_file_metadata(name, inside + file, revision=revision)
+                shapes |= {weight: tuple(about.shape) for weight, about in header.tensors.items()}
+    sizes = [here[file] for file in chosen if not file.endswith(".json")]
+    return shapes, None if None in sizes else sum(sizes)
+
+
+def _files(name, revision, sizes=False):
+    """The files of a Hub model: path → bytes, or None where the Hub does not say."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    info = huggingface_hub.HfApi().model_info(
+        name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT, files_metadata=sizes
+    )
+    return {file.rfilename: file.size for file in info.siblings or []}
+
+
+@contextlib.contextmanager
+def in_one_line(name, revision=None, known=()):
+    """Turns what can go wrong between the Hub and us into one line each.
+
+    Args:
+        name, revision: what is asked for.
+        known: names that are no Hub ids but might be meant.
+
+    Raises:
+        Unreachable: if the Hub cannot be reached.
+        UserError: if it refuses.
+    """
+    from huggingface_hub import errors
     from requests import exceptions as network
 
     try:
-        info = huggingface_hub.HfApi().model_info(
-            name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
-        )
-        files = wanted([file.rfilename for file in info.siblings or []], name, weights)
-        return huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=files)
+        yield
     except errors.GatedRepoError as error:
         raise UserError(
             f"model: {name} is gated: ask for access on its Hub page, then log in with"
@@ -64,7 +147,9 @@ def fetch(name, revision=None, *, weights=True, known=()):
         network.ChunkedEncodingError,
         errors.LocalEntryNotFoundError,  # a file's server failed
     ) as error:
-        return _cached(name, revision, error)
+        off = isinstance(error, errors.OfflineModeIsEnabled)
+        state = "is switched off (HF_HUB_OFFLINE)" if off else "cannot be reached"
+        raise Unreachable(state) from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
         if status == 401:
@@ -116,8 +201,7 @@ def _cached(name, revision, error):
     try:
         return huggingface_hub.snapshot_download(name, revision=revision, local_files_only=True)
     except errors.LocalEntryNotFoundError:
-        off = isinstance(error, errors.OfflineModeIsEnabled)
-        state = "is switched off (HF_HUB_OFFLINE)" if off else "cannot be reached"
         raise UserError(
-            f"model: the Hub {state}, and {name} is not in the cache: connect, or give a folder"
+            f"model: the Hub {error.state}, and {name} is not in the cache: connect, or give a"
+            " folder"
         ) from error

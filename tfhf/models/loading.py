@@ -117,7 +117,7 @@ def _build(config, auto_class, source):
     if type(config) not in chosen._model_mapping:
         raise UserError(
             f"model: {source.name} is a {config.model_type}, which has no {auto_class} in"
-            f" transformers 4.57; it has {', '.join(_auto_classes(config))}"
+            f" transformers 4.57; it has {', '.join(auto_classes(config))}"
         )
     check_settings(config, source.name)
     with _without_advice():
@@ -149,16 +149,18 @@ def _without_advice():
         logging.set_verbosity(verbosity)
 
 
-def _auto_classes(config):
-    """The names of the TFAuto classes that know a config's family."""
+def auto_classes(config):
+    """The TFAuto classes that know a config's family: name → the class each would pick."""
     import transformers
 
-    return [
-        name
-        for name in sorted(dir(transformers))
-        if re.fullmatch(r"TFAutoModel(For\w+)?", name)
-        and type(config) in getattr(transformers, name)._model_mapping
-    ]
+    found = {}
+    for name in sorted(dir(transformers)):
+        if re.fullmatch(r"TFAutoModel(For\w+)?", name):
+            classes = getattr(transformers, name)._model_mapping
+            if type(config) in classes:
+                chosen = classes._model_mapping[config.model_type]
+                found[name] = chosen if isinstance(chosen, str) else chosen[0]
+    return found
 
 
 def _load_generation_config(model, source):

@@ -37,13 +37,14 @@ class Source:
     scratch: bool = False
 
 
-def resolve(name, revision=None):
+def resolve(name, revision=None, *, weights=True):
     """Finds a model, fetching it from the Hub if need be, and checks its files.
 
     Args:
         name: `minilm` (the embedded default), a local folder, or a Hub id such as
             `google-bert/bert-base-uncased`.
         revision: branch, tag or commit of a Hub model; None is its default branch.
+        weights: False where the weights are not to be read: they are neither fetched nor checked.
 
     Returns:
         The Source.
@@ -55,16 +56,16 @@ def resolve(name, revision=None):
     if name == MINILM and revision is not None:
         raise UserError(f"model: {MINILM} is one revision of its model; received {revision!r}")
     if name == MINILM:
-        source = _minilm()
+        source = _minilm(weights)
     elif _is_folder(name):
         source = _source(Path(name).expanduser(), name)
         if revision is not None:
             raise UserError(f"model: a revision is for Hub models, and {name} is a folder")
     else:
-        source = _fetch(name, revision)
+        source = _fetch(name, revision, weights)
     if source.root is not None:
         intake.check_places(source.root)
-    intake.check_folder(source.folder)
+    intake.check_folder(source.folder, weights=weights)
     return source
 
 
@@ -98,25 +99,25 @@ def _source(folder, name, revision=None):
     return Source(inner, name, revision, root=None if inner == folder else folder)
 
 
-def _fetch(name, revision):
+def _fetch(name, revision, weights=True):
     """The Source of a Hub model, its files brought into the cache."""
-    folder = Path(hub.fetch(name, revision, known=[MINILM]))
+    folder = Path(hub.fetch(name, revision, weights=weights, known=[MINILM]))
     return _source(folder, name, folder.name)
 
 
-def _minilm():
+def _minilm(weights=True):
     """The embedded default: its package's data files, else the Hub's; the weights are known."""
     package = importlib.util.find_spec(MINILM_PACKAGE)  # finds it; runs none of its code
     if package is not None and package.origin:
         source = Source(Path(package.origin).parent / "model", MINILM)
     else:
-        fetched = _fetch(*MINILM_HUB)
+        fetched = _fetch(*MINILM_HUB, weights)
         source = Source(fetched.folder, MINILM, fetched.revision)
-    weights = source.folder / "model.safetensors"
-    digest = _sha256(weights) if weights.is_file() else "none"
-    if digest != MINILM_SHA256:
+    file = source.folder / "model.safetensors"
+    digest = _sha256(file) if file.is_file() else "none"
+    if weights and digest != MINILM_SHA256:
         raise UserError(
-            f"model: {weights} is not the minilm that tfhf knows (sha256 {digest[:12]}, want"
+            f"model: {file} is not the minilm that tfhf knows (sha256 {digest[:12]}, want"
             f" {MINILM_SHA256[:12]}): install {MINILM_PACKAGE.replace('_', '-')}==0.1.0 again"
         )
     return source
