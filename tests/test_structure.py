@@ -17,7 +17,7 @@ LAYERS = [
     {"tasks"},
     {"recipe"},
     {"run"},
-    {"preparation", "pieces", "reporting", "inspection", "diagnosis"},
+    {"preparation", "pieces", "reporting", "inspection", "diagnosis", "tokenization"},
     {"prediction", "evaluation"},
     {"exporting", "conversion", "retrieval", "serving"},
     {"training"},
@@ -119,7 +119,7 @@ def test_importing_tfhf_is_light():
 
 
 HELP = ["train", "evaluate", "predict", "export", "report", "recipes", "check", "serve",
-        "inspect", "doctor"]  # fmt: skip
+        "inspect", "doctor", "tokenize"]  # fmt: skip
 
 
 def test_every_help_is_there_and_light():

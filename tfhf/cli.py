@@ -217,6 +217,19 @@ def inspect(model, task, revision):
 
 
 @command
+@click.argument("model", metavar="RUN|MODEL")
+@click.argument("text")
+@click.option("--pair", metavar="TEXT", help="The second text of a pair.")
+@click.option("--against", metavar="MODEL", help="Put another model's tokens beside.")
+def tokenize(model, text, pair, against):
+    """Show the tokens MODEL makes of TEXT: ids, types, mask, places, and what they decode to."""
+    from tfhf import tokenization
+
+    names = [model, against] if against else [model]
+    click.echo(tokenization.table(*(tokenization.tokenize(one, text, pair) for one in names)))
+
+
+@command
 def doctor():
     """Examine this environment and say how to mend it; the exit status is 2 if anything must be."""
     from tfhf import diagnosis
