@@ -8,7 +8,15 @@ from tfhf.console import load_tensorflow
 
 
 def load_model(
-    name, task="text_classification", *, labels=None, roles=("text",), revision=None, **options
+    name,
+    task="text_classification",
+    *,
+    labels=None,
+    roles=("text",),
+    revision=None,
+    add_tokens=(),
+    add_special_tokens=(),
+    **options,
 ):
     """Loads a checkpoint as a Keras model for one task.
 
@@ -19,6 +27,7 @@ def load_model(
             them the checkpoint's own head and labels are used.
         roles: input columns of the task, for a head that is to be trained.
         revision: branch, tag or commit of a Hub id.
+        add_tokens, add_special_tokens: texts that shall be one token each; the embeddings grow.
         **options: the task's options, such as `max_length=64`.
 
     Returns:
@@ -34,6 +43,7 @@ def load_model(
     """
     source, kind = models.resolve(name, revision), tasks.get(task)
     processor = kind.load_processor(source)
+    models.add_tokens(processor, add_tokens, add_special_tokens)
     if labels is None:
         chosen = kind.from_config(processor, models.load_config(source), **options)
     else:
@@ -47,7 +57,10 @@ def trained(source, task, *, accumulate=1):
     load_tensorflow()
     from tfhf.learning.model import Model
 
-    backbone, report = models.load_backbone(source, task.auto_class, **task.model_config())
+    tokens = len(task.processor) if hasattr(task.processor, "get_vocab") else None
+    backbone, report = models.load_backbone(
+        source, task.auto_class, tokens=tokens, **task.model_config()
+    )
     task.set_up(backbone)
     model = Model(backbone, task, accumulate=accumulate)
     model.load_report = report

@@ -62,12 +62,17 @@ def prepare(recipe, phases, trained=None):
         else:
             source = models.resolve(recipe.model, recipe.revision)
         processor = kind.load_processor(source)
+        added = []
+        if trained is None:
+            if not source.scratch:  # a new model's tokenizer has them
+                added += models.add_tokens(processor, recipe.add_tokens, recipe.add_special_tokens)
+            added += _unseen(recipe, kind, loaded.splits["train"])
         found.append(source.name)
     features = next(iter(loaded.splits.values())).features
     task = kind(processor, features, **recipe.options)
     if tuned:
         task.adopt(tuned)
-    return Prepared(loaded.splits, source, task, loaded.notes + kind.notes(processor))
+    return Prepared(loaded.splits, source, task, loaded.notes + kind.notes(processor) + added)
 
 
 def new_model(recipe, kind, rows):
@@ -87,6 +92,7 @@ def new_model(recipe, kind, rows):
     tokenizer = None
     if recipe.tokenizer is not None:
         tokenizer = models.new_tokenizer(recipe.tokenizer, _texts(kind, recipe, rows))
+    models.add_tokens(tokenizer, recipe.add_tokens, recipe.add_special_tokens)
     return models.create(recipe.model, folder, tokenizer)
 
 
@@ -96,6 +102,16 @@ def _texts(kind, recipe, rows):
         if role in rows.column_names:
             for value in rows[role]:
                 yield from _strings(value)
+
+
+def _unseen(recipe, kind, rows):
+    """Added tokens that no training text holds, a line each: nothing is learned of them."""
+    left = [*recipe.add_tokens, *recipe.add_special_tokens]
+    for text in _texts(kind, recipe, rows) if left else ():
+        left = [one for one in left if one not in text]
+        if not left:
+            break
+    return [f"add_tokens: no training text holds {one!r}; nothing is learned of it" for one in left]
 
 
 def _strings(value):

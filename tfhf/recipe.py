@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from tfhf import tasks
@@ -22,6 +22,7 @@ def _listed(value):
     return value if isinstance(value, list) else [value]
 
 
+Tokens = list[Annotated[str, MinLen(1)]]
 Files = Annotated[list[str], BeforeValidator(_listed)]
 Split = Literal["train", "validation", "test"]
 
@@ -79,7 +80,8 @@ class Recipe(_Section):
     `model` is a checkpoint (`minilm`, a folder, a Hub id), or the config of a model to be trained
     from scratch (`{model_type: gpt2, n_layer: 4}`). Such a model's `tokenizer` is that of another
     checkpoint, or made from the training texts: `characters`, or `{kind: bpe, vocab_size: 1000}`
-    (`wordpiece` likewise).
+    (`wordpiece` likewise). `add_tokens` and `add_special_tokens` are texts that shall be one token
+    each, as with transformers' methods of those names; the model's embeddings grow.
 
     Example:
         >>> recipe = Recipe.load({"task": "text_classification", "data": {"train": "a.csv"}})
@@ -91,6 +93,8 @@ class Recipe(_Section):
     model: str | dict[str, Any] = "minilm"
     tokenizer: str | dict[str, Any] | None = None
     revision: str | None = None
+    add_tokens: Tokens = Field(default_factory=list)
+    add_special_tokens: Tokens = Field(default_factory=list)
     data: Data
     options: dict[str, Any] = Field(default_factory=dict)
     train: Train = Field(default_factory=Train)

@@ -1,6 +1,7 @@
 """Models: found, checked, loaded into TensorFlow and saved so that PyTorch opens them."""
 
 from tfhf.models.agreement import tokenizer_notes
+from tfhf.models.growth import add_tokens
 from tfhf.models.ignored_settings import check_settings
 from tfhf.models.images import load_image_processor
 from tfhf.models.loading import (
@@ -21,6 +22,7 @@ from tfhf.models.tokenization import load_tokenizer
 __all__ = [
     "LoadReport",
     "Source",
+    "add_tokens",
     "auto_classes",
     "change_config",
     "check_settings",

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from tfhf.errors import UserError
+from tfhf.models.growth import with_rows
 from tfhf.models.names import places, tensorflow_name
 from tfhf.models.report import LoadReport
 
@@ -22,7 +23,7 @@ COPIES = re.compile(
 SPEAKERS = re.compile(r"LM|PreTraining|ConditionalGeneration|MTModel")
 
 
-def fill(model, stored, is_tensorflow, source):
+def fill(model, stored, is_tensorflow, source, held=None):
     """Assigns every stored weight that has a place, one at a time, and reports the rest.
 
     Args:
@@ -30,6 +31,7 @@ def fill(model, stored, is_tensorflow, source):
         stored: name → Stored, from `open_weights`.
         is_tensorflow: whether names and layouts are TensorFlow's.
         source: the Source, for messages.
+        held: tokens that the checkpoint has rows for, where the model has more; see `growth`.
 
     Returns:
         A LoadReport.
@@ -43,10 +45,17 @@ def fill(model, stored, is_tensorflow, source):
     backbone = {place.name for place in found if place.name.startswith(prefix)}
     backbone = backbone or {place.name for place in found}  # T5's names have no prefix
     loaded, reshaped, new, parameters = {}, {}, [], 0  # the first two: our name → the file's
+    grown, count = [], getattr(model.config, "vocab_size", None)
     for place in found:
         name = _stored_name(place, stored, is_tensorflow, prefix if is_bare else "")
         shape = tuple(place.variable.shape) if is_tensorflow else place.shape
-        if name is None:
+        weight = with_rows(stored[name], shape, held, count) if name and held else None
+        if weight is not None:
+            _assign(place, name, weight, is_tensorflow, source)
+            loaded[place.name] = name
+            grown.append(place.name)
+            parameters += math.prod(stored[name].shape)
+        elif name is None:
             if not place.computed:
                 new.append(place.name)
         elif _without_ones(stored[name].shape) == _without_ones(shape):
@@ -67,8 +76,8 @@ def fill(model, stored, is_tensorflow, source):
         )
     twins = {tensorflow_name(twin) for place in found for twin in place.twins}
     unused = _unused(stored, set(loaded.values()), {*reshaped.values(), *twins})
-    _refuse_untied(model, unused, stored, source)
-    return LoadReport(list(loaded), new, list(reshaped), unused, parameters, prefix)
+    _refuse_untied(model, unused, stored, source, held or count)
+    return LoadReport(list(loaded), new, list(reshaped), unused, parameters, prefix, grown)
 
 
 def _stored_name(place, stored, is_tensorflow, prefix):
@@ -115,10 +124,9 @@ def _unused(stored, loaded, reshaped):
     return unused
 
 
-def _refuse_untied(model, unused, stored, source):
+def _refuse_untied(model, unused, stored, source, words):
     """Refuses a second matrix of embeddings, for output or for a decoder, that would be lost."""
     kind, config = type(model).__name__, model.config
-    words = getattr(config, "vocab_size", None)
     for name in unused:
         is_input = name.endswith("embed_tokens.weight")
         if (

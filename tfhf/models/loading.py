@@ -25,13 +25,15 @@ from tfhf.models.ties import settle_ties, tie
 from tfhf.models.tokenization import reason
 
 
-def load_backbone(source, auto_class, **config_changes):
+def load_backbone(source, auto_class, *, tokens=None, **config_changes):
     """Builds a TensorFlow model and fills it from a checkpoint.
 
     Args:
         source: the Source, from `resolve`, or from `create`: then every weight is new.
         auto_class: name of the transformers class that picks the model, such as
             `"TFAutoModelForSequenceClassification"`.
+        tokens: how many ids the tokenizer has; where the checkpoint has rows for fewer, its
+            embeddings grow (see `growth`). Ids for which it keeps spare rows take those.
         **config_changes: settings that differ from the checkpoint's config, such as `num_labels=3`.
 
     Returns:
@@ -46,6 +48,9 @@ def load_backbone(source, auto_class, **config_changes):
     """
     config = load_config(source)
     change_config(config, {**config_changes, "dtype": "float32"})
+    held = None
+    if tokens is not None and tokens > config.vocab_size:
+        held, config.vocab_size = config.vocab_size, tokens
     if source.scratch:
         model = _build(config, auto_class, source)
         new = [place for place in places(model) if not (place.is_integer or place.computed)]
@@ -55,7 +60,7 @@ def load_backbone(source, auto_class, **config_changes):
     with open_weights(intake.weight_files(source.folder)) as (stored, is_tensorflow):
         settle_ties(config, stored)
         model = _build(config, auto_class, source)
-        report = fill(model, stored, is_tensorflow, source)
+        report = fill(model, stored, is_tensorflow, source, held)
     initialize(model, {*report.new, *report.reshaped})
     if model.generation_config is not None:
         _load_generation_config(model, source)

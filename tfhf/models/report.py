@@ -1,7 +1,7 @@
 """What became of a checkpoint's weights."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class LoadReport:
         unused: names in the checkpoint that the model has no place for.
         parameters: how many numbers were read; of a model from scratch, how many it has.
         prefix: the family's name for its base model, left out where weights are listed.
+        grown: names of those loaded that got rows for new tokens.
     """
 
     loaded: list
@@ -23,6 +24,7 @@ class LoadReport:
     unused: list
     parameters: int
     prefix: str
+    grown: list = field(default_factory=list)
 
     def line(self):
         """Says it in one plain line, grouped by module; groups that are empty are left out."""
@@ -34,6 +36,7 @@ class LoadReport:
             ("new", self.new),
             ("new because the shape differs", self.reshaped),
             ("unused", self.unused),
+            ("with rows for new tokens", self.grown),
         ]:
             modules = Counter(self._module(name) for name in names)
             if modules:
