@@ -3,13 +3,12 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.checkpoints import write_classifier
 from tfhf import inspection
 from tfhf.cli import main
-from tfhf.models import tensors
 
 CARD = """---
 license: mit
@@ -46,31 +45,7 @@ card        licence mit; language en, de; base model acme/larger; data acme/revi
 
 @pytest.fixture
 def checkpoint(tiny_tokenizer, tmp_path):
-    """A classifier of two classes, as far as headers tell: the weights are a few of BERT's."""
-    from transformers import BertConfig
-
-    folder = tmp_path / "checkpoint"
-    tiny_tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        architectures=["BertForSequenceClassification"],
-        vocab_size=98,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=32,
-        id2label={0: "negative", 1: "positive"},
-    )
-    config.save_pretrained(folder)
-    shapes = {
-        "embeddings.word_embeddings.weight": (98, 16),
-        "embeddings.LayerNorm.gamma": (16,),
-        "encoder.layer.0.output.dense.bias": (16,),
-        "encoder.layer.1.output.dense.bias": (16,),
-        "classifier.weight": (2, 16),
-        "classifier.bias": (2,),
-    }
-    zeros = {name: (shape, lambda shape=shape: np.zeros(shape)) for name, shape in shapes.items()}
-    tensors.write(folder / "model.safetensors", zeros)
+    folder = write_classifier(tmp_path / "checkpoint", tiny_tokenizer)
     (folder / "README.md").write_text(CARD)
     return folder
 

@@ -21,6 +21,7 @@ LAYERS = [
     {"prediction", "evaluation"},
     {"exporting", "conversion", "retrieval", "serving"},
     {"training"},
+    {"comparison"},
     {"cli"},
     {"__main__"},
 ]
@@ -119,7 +120,7 @@ def test_importing_tfhf_is_light():
 
 
 HELP = ["train", "evaluate", "predict", "export", "report", "recipes", "check", "serve",
-        "inspect", "doctor", "tokenize"]  # fmt: skip
+        "inspect", "doctor", "tokenize", "runs", "compare"]  # fmt: skip
 
 
 def test_every_help_is_there_and_light():

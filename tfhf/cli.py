@@ -240,6 +240,36 @@ def doctor():
 
 
 @command
+@click.argument("folder", metavar="[DIR]", default="runs")
+@click.option("--sort", metavar="KEY", default="started", help="A metric, a fact or a setting.")
+def runs(folder, sort):
+    """List the runs in DIR (default: runs): figures, time, size, and the settings that differ."""
+    from tfhf.comparison import table
+
+    click.echo(table.text(table.ordered(table.find(folder), sort)))
+
+
+@command
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--models", required=True, metavar="A,B,C", help="Checkpoints to train.")
+@click.option("--out", metavar="DIR", help="Folder of the runs (default: runs/<recipe>-models).")
+@click.option("--overwrite", is_flag=True, help="Replace runs that are there.")
+def compare(recipe, overrides, models, out, overwrite):
+    """Train RECIPE over several checkpoints; compare quality, speed and size, with a plot."""
+    from tfhf.comparison import checkpoints, page
+    from tfhf.recipe import Recipe, parse_overrides
+
+    changes = parse_overrides(overrides)
+    Recipe.load(recipe, changes)  # names an unknown key, which may be that of an argument below
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    rows, failures = checkpoints.compare(recipe, names, out=out, overwrite=overwrite, **changes)
+    click.echo(page.text(rows, failures))
+    if failures:
+        raise UserError(f"{len(failures)} of {len(names)} trainings failed, as shown above")
+
+
+@command
 @click.argument("source", metavar="[RUN|EXPORT]", required=False)
 @click.option("--config", metavar="FILE", help="Models in TensorFlow Serving's models.config.")
 @click.option("--name", help="Name of the model in addresses (default: the run's).")

@@ -15,6 +15,28 @@ def say(line):
     print(line, file=sys.stderr, flush=True)
 
 
+def table(head, rows, right=()):
+    """Aligns the cells of a table.
+
+    Args:
+        head: names of the columns.
+        rows: lists of strings, one for each column.
+        right: names of the columns that are aligned at their right end, as numbers are.
+
+    Returns:
+        A list of lines, the head first.
+    """
+    cells = [list(head), *rows]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    return [
+        "  ".join(
+            f"{cell:>{width}}" if name in right else f"{cell:<{width}}"
+            for name, cell, width in zip(head, row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
 class Phases(dict):
     """Seconds spent per phase, by name, in the order the phases ran."""
 

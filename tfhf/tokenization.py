@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tfhf import models
+from tfhf import console, models
 from tfhf.models import intake
 from tfhf.models.tokenization import read_tokenizer
 from tfhf.run import Run, is_run
@@ -133,7 +133,7 @@ def table(*results):
         lines = [f"{names[0]:<{width}}   {names[1]}"]
         lines += [f"{a:<{width}} | {b}".rstrip() for a, b in zip(*blocks, strict=True)]
     else:
-        lines = [line.rstrip() for line in blocks[0]]
+        lines = blocks[0]
     for _, facts in results:
         lines += ["", *_fact_lines(facts)]
     return "\n".join(lines)
@@ -141,17 +141,9 @@ def table(*results):
 
 def _block(tokens):
     """The lines of one table, its head first; an empty line where a token is None."""
-    rows = [HEADS] + [None if token is None else _cells(token) for token in tokens]
-    widths = [max(len(row[place]) for row in rows if row) for place in range(len(HEADS))]
-    return [
-        ""
-        if row is None
-        else " ".join(
-            f"{cell:>{width}}" if head in NUMBERS else f"{cell:<{width}}"
-            for head, cell, width in zip(HEADS, row, widths, strict=True)
-        )
-        for row in rows
-    ]
+    blank = [""] * len(HEADS)
+    cells = [blank if token is None else _cells(token) for token in tokens]
+    return console.table(HEADS, cells, right=NUMBERS)
 
 
 def _cells(token):

@@ -52,16 +52,27 @@ def draw(record):
     """
     plots = []
     for name, (part, title, paint) in DRAWINGS.items():
-        light = _render(title, paint, record, LIGHT)
+        light = render(title, paint, record, LIGHT)
         if light:
             caption, width, image = light
-            dark = _render(title, paint, record, DARK)[2]
+            dark = render(title, paint, record, DARK)[2]
             plots.append(Plot(part, name, title, caption, width, image, dark))
     return plots
 
 
-def _render(title, paint, record, theme):
-    """(caption, inches across, PNG) of one drawing, or None."""
+def render(title, paint, record, theme):
+    """Draws one plot.
+
+    Args:
+        title: stands above it.
+        paint: called with an empty figure, the record and the theme; it gives the caption, or None
+            where there is nothing to draw.
+        record: what is drawn.
+        theme: a `Theme`.
+
+    Returns:
+        (caption, inches across, PNG), or None.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 

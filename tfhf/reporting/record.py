@@ -79,11 +79,12 @@ class Record:
         return section(section(self.data, "splits"), name)
 
 
-def read(run_folder):
+def read(run_folder, predictions=True):
     """Reads a run folder.
 
     Args:
         run_folder: the folder that `tfhf train` wrote, finished or not.
+        predictions: whether they are read, which takes longest.
 
     Returns:
         A `Record`.
@@ -102,7 +103,7 @@ def read(run_folder):
     log = list(_read_rows(folder / "log.jsonl", notes))
     metrics = _read_json(folder / "metrics.json", notes)
     recipe_text, recipe = _read_recipe(folder / "recipe.yaml", notes)
-    form, predictions = _read_predictions(folder / "predictions", notes)
+    form, rows = _read_predictions(folder / "predictions", notes) if predictions else (None, {})
     return Record(
         folder=folder,
         recipe=recipe,
@@ -114,7 +115,7 @@ def read(run_folder):
         monitor=metrics.get("monitor"),
         best_epoch=metrics.get("best_epoch"),
         data=_read_json(folder / "data.json", notes),
-        predictions=predictions,
+        predictions=rows,
         predicted_form=form,
         config=_read_json(folder / "model" / "config.json", notes),
         notes=notes,
