@@ -270,6 +270,17 @@ def compare(recipe, overrides, models, out, overwrite):
 
 
 @command
+@click.option("--task", help="The task the checkpoints shall be for.")
+@click.option("--language", metavar="CODE", help="Such as de.")
+@click.option("--limit", default=10, show_default=True, help="How many of each kind.")
+def models(task, language, limit):
+    """List checkpoints of the Hub that can be loaded; without --task, a short built-in guide."""
+    from tfhf import catalogue
+
+    click.echo(catalogue.listed(task, language, limit))
+
+
+@command
 @click.argument("source", metavar="[RUN|EXPORT]", required=False)
 @click.option("--config", metavar="FILE", help="Models in TensorFlow Serving's models.config.")
 @click.option("--name", help="Name of the model in addresses (default: the run's).")

@@ -9,12 +9,13 @@ import http.server
 import json
 import re
 import threading
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISIONS = ("main", COMMIT, COMMIT[:8])
 REPO = r"(?P<id>[^/]+(/[^/]+)?)"
 ROUTES = {
+    "list": re.compile(r"/api/(?P<kind>models)"),
     "about": re.compile(rf"/api/(?P<kind>models|datasets)/{REPO}(/revision/(?P<revision>.+))?"),
     "tree": re.compile(
         rf"/api/(?P<kind>models|datasets)/{REPO}/tree/(?P<revision>[^/]+)(/(?P<path>.*))?"
@@ -68,10 +69,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token:
             self.server.greeted.add(token)
-        self.repo = self.server.folder / (asked["kind"] or "models") / asked["id"]
         if token and token != self.server.token:
             wrong = "Invalid credentials in Authorization header"
             return self._answer(401, {"X-Error-Message": wrong})
+        if name == "list":
+            return False
+        self.repo = self.server.folder / (asked["kind"] or "models") / asked["id"]
         if asked["id"] in self.server.broken:
             return self._answer(500)
         if not self.repo.is_dir():  # the Hub does not say whether it is absent or private
@@ -81,6 +84,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name == "file" and asked["id"] in self.server.gated:
             return self._answer(403 if token else 401, {"X-Error-Code": "GatedRepo"})
         return False
+
+    def _list(self, asked):
+        """All models of a pipeline tag, as far as their `listing.json` tells of them."""
+        wanted = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+        found = []
+        for path in sorted((self.server.folder / "models").glob("*/*/listing.json")):
+            about = json.loads(path.read_text())
+            tags = (wanted["pipeline_tag"], *filter(None, [wanted.get("filter")]))
+            if set(tags) <= {about["pipeline_tag"], *about["tags"]}:
+                names = about.pop("files", ["config.json", "model.safetensors"])
+                about["siblings"] = [{"rfilename": name} for name in names]
+                found.append(about | {"id": "/".join(path.parts[-3:-1])})
+        found.sort(key=lambda about: -about["downloads"])
+        return self._answer_json(found[: int(wanted["limit"])])
 
     def _about(self, asked):
         paths = sorted(path for path in self.repo.rglob("*") if path.is_file())

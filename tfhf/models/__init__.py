@@ -8,6 +8,7 @@ from tfhf.models.loading import (
     auto_classes,
     change_config,
     count_parameters,
+    families,
     load_backbone,
     restore_weights,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "check_settings",
     "count_parameters",
     "create",
+    "families",
     "load_backbone",
     "load_config",
     "load_image_processor",

@@ -168,6 +168,13 @@ def auto_classes(config):
     return found
 
 
+def families(auto_class):
+    """The `model_type`s for which a TFAuto class has a model, as a set."""
+    import transformers
+
+    return set(getattr(transformers, auto_class)._model_mapping._model_mapping)
+
+
 def _load_generation_config(model, source):
     """Takes over the checkpoint's own settings for generation, if it has any."""
     from transformers import GenerationConfig
