@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfhf import data, models, tasks
-from tfhf.data.tokens import TokenStore, describe_lengths
+from tfhf.data import cache
+from tfhf.data.tokens import describe_lengths
 
 
 @dataclass
@@ -146,12 +147,15 @@ def load_data(recipe, kind, labels=None):
 
 def tokenize(prepared, folder, phases):
     """Encodes every split into a token store under `folder`; split → TokenStore."""
-    stores = {}
+    stores, cached = {}, True
     with phases("tokenizing") as found:
         for split, dataset in prepared.splits.items():
-            stores[split] = TokenStore.build(dataset, prepared.task, folder / split)
+            stores[split], known = cache.token_store(dataset, prepared.task, folder / split)
+            cached &= known
         tokens = sum(int(store.lengths.sum()) for store in stores.values())
         found.append(f"{tokens:,} {'tokens' if prepared.task.padding else 'examples'}")
+        if cached:
+            found.append("from the cache")
     return stores
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from datasets import Dataset
+from datasets import Dataset, Features, List, Value
 
 from tfhf.data.tokens import TokenStore, describe_lengths
 
@@ -56,7 +56,43 @@ def test_arrays_hold_what_encode_gave(store):
     assert store.array("label").tolist() == [len(text) for text in TEXTS]
     assert store.array("row").tolist() == [0, 1, 2, 3, 4]
     kinds = {name: store.array(name).dtype for name in ("input_ids", "label", "vector")}
-    assert kinds == {"input_ids": np.int32, "label": np.int32, "vector": np.float32}
+    assert kinds == {"input_ids": np.uint8, "label": np.int32, "vector": np.float32}
+
+
+class Numbers:
+    """The numbers of the rows as tokens."""
+
+    padding = {"input_ids": 0}
+    rows_at_once = 1
+
+    def encode(self, rows):
+        return {"input_ids": rows["numbers"]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ([[1, 255], [3]], np.uint8),
+        ([[1, 255], [256, 65_535]], np.uint16),
+        ([[30_000], [], [70_000]], np.int32),
+        ([[], [3, -1, 127]], np.int16),
+        ([[3, -1, 127]], np.int8),
+        ([[3], [-100, 30_521]], np.int16),
+        ([[200], [-1]], np.int16),
+        ([[40_000], [-1]], np.int32),
+        ([[], []], np.uint8),
+    ],
+)
+def test_tokens_take_the_narrowest_type_that_holds_them(rows, kind, tmp_path):
+    features = Features({"numbers": List(Value("int64"))})
+    dataset = Dataset.from_dict({"numbers": rows}, features=features)
+    store = TokenStore.build(dataset, Numbers(), tmp_path / "store")
+    assert store.array("input_ids").dtype == kind
+    assert store.array("input_ids").tolist() == [one for row in rows for one in row]
+    np.testing.assert_array_equal(store.tensor("input_ids").numpy(), store.array("input_ids"))
+    assert sorted(path.suffix for path in (tmp_path / "store").iterdir()) == [".bin"] * 3 + [
+        ".json"
+    ]
 
 
 def test_names_are_what_a_batch_is_made_of(store):

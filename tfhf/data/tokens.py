@@ -3,9 +3,15 @@
 A ragged column (token ids) is one flat array and an array of offsets. TensorFlow reads the files
 through the page cache (`ImmutableConst`), so two million rows cost address space, not memory, and
 batches are made by plain `tf.data` operations in every worker.
+
+Rows are encoded one chunk after the other. The tokenizers library splits each chunk over all
+cores, and that is two thirds of the work; a second process or thread for the rest won nothing that
+could be measured on two cores.
 """
 
 import json
+import os
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -91,17 +97,20 @@ class TokenStore:
             if name not in ("row", "length", "full_length") and not name.endswith(".offsets")
         ]
 
-    @property
+    @cached_property
     def lengths(self):
-        """`(features,)` int64: tokens by which batches are sorted.
+        """`(features,)` int32: tokens by which batches are sorted.
 
         They are the column `length` where the task gives it, else those of each feature's longest
         ragged column.
         """
         if "length" in self.arrays:
-            return np.asarray(self.array("length"), np.int64)
-        widths = [np.diff(self.array(f"{name}.offsets")) for name in self.padding]
-        return np.max(widths, axis=0) if widths else np.ones(self.features, np.int64)
+            return np.asarray(self.array("length"), np.int32)
+        longest = np.full(self.features, 0 if self.padding else 1, np.int32)
+        for name in self.padding:
+            offsets = self.array(f"{name}.offsets")
+            np.maximum(longest, offsets[1:] - offsets[:-1], out=longest, casting="same_kind")
+        return longest
 
     def cut_rows(self):
         """`(rows,)` int array: numbers of the rows of which `max_length` cut something off."""
@@ -120,7 +129,11 @@ def _decoded(dataset, first, last):
 
 
 class _Writer:
-    """Appends columns to flat files: ids and integers as int32, other numbers as float32."""
+    """Appends columns to flat files.
+
+    Ragged integers (token ids, types, targets) take the narrowest type that holds them all: two
+    bytes for ids of a vocabulary up to 65,536. Other integers are int32, other numbers float32.
+    """
 
     def __init__(self, folder, padding):
         self.folder = folder
@@ -135,18 +148,38 @@ class _Writer:
         for name, values in columns.items():
             if name in self.padding:
                 lengths = np.fromiter(map(len, values), np.int64, len(values))
-                flat = np.fromiter(chain.from_iterable(values), np.int32, lengths.sum())
+                flat = np.fromiter(chain.from_iterable(values), np.int64, lengths.sum())
                 last = self.ends.get(name)
                 ends = np.cumsum(lengths) + (0 if last is None else last)
                 self._append(f"{name}.offsets", ends if last is not None else np.r_[0, ends])
                 self.ends[name] = np.r_[last or 0, ends][-1]  # rows of blank lines give no feature
-                self._append(name, flat)
+                self._append(name, flat.astype(self._wide_enough(name, flat)))
             else:
                 array = np.asarray(values)
                 narrow = np.float32 if array.dtype.kind == "f" else np.int32
                 # Pixels stay bytes.
                 self._append(name, array if array.dtype == np.uint8 else array.astype(narrow))
         self._append("row", rows)
+
+    def _wide_enough(self, name, values):
+        """The type for a ragged column with more values; what is written already is made wider."""
+        kind = _narrowest(values)
+        if name not in self.arrays:
+            return kind
+        written, shape = self.arrays[name]
+        kind = np.result_type(kind, written)
+        if kind != written:
+            self.files.pop(name).close()
+            path = self.folder / f"{name}.bin"
+            aside = path.with_suffix(".wider")
+            with storing(self.folder):
+                with path.open("rb") as old, aside.open("wb") as new:
+                    while part := old.read(1 << 24):
+                        new.write(np.frombuffer(part, written).astype(kind).data)
+                os.replace(aside, path)
+                self.files[name] = path.open("ab")
+            self.arrays[name] = [kind.name, shape]
+        return kind
 
     def _append(self, name, array):
         with storing(self.folder):
@@ -163,6 +196,15 @@ class _Writer:
         # What is only learned from (other towers, generated text) is not there when predicting.
         padding = {name: fill for name, fill in self.padding.items() if name in self.arrays}
         write_json(self.folder / "columns.json", {"padding": padding, "arrays": self.arrays})
+
+
+def _narrowest(values):
+    """The narrowest integer type for some values; a byte where there are none."""
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    # A signed type reaches as far below -1 as above 0.
+    high = -1 - high if low < 0 else high
+    kind = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
+    return kind if kind.itemsize <= 2 else np.dtype(np.int32)
 
 
 def describe_lengths(store):
