@@ -1,7 +1,9 @@
 """`tfhf predict` and `tfhf.pipeline`: a trained model on new rows."""
 
+import contextlib
 import inspect
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from tfhf.data.tokens import TokenStore
 from tfhf.errors import UserError, did_you_mean
 from tfhf.run import Run, is_run
 
+AT_ONCE = 10_000  # rows read, encoded, scored and written before the next are; their order stays
 
-def predict(model, rows, *, task=None, batch_size=32):
+
+def predict(model, rows, *, task=None, batch_size=None):
     """Answers rows with everything the task knows of them.
 
     Args:
@@ -21,7 +25,8 @@ def predict(model, rows, *, task=None, batch_size=32):
         rows: a list of texts or of dictionaries from role to text, or a `datasets.Dataset` with
             the task's roles among its columns.
         task: the task's name; by default a run's own, or what the model's config says.
-        batch_size: rows per batch; texts of like lengths share one.
+        batch_size: rows per batch; by default as many as a number of tokens allows. Texts of like
+            lengths share one.
 
     Returns:
         A list with one dictionary per row: for classification `label`, `score`, `probabilities`.
@@ -31,11 +36,37 @@ def predict(model, rows, *, task=None, batch_size=32):
     """
     answering = opened(model, task, batch_size)
     dataset = data.from_rows(rows, answering.task.inputs)
-    results = answering.results(dataset)
-    return [answering.answer(results, index, row) for index, row in enumerate(dataset)]
+    return [answer for _, answers in _answered(answering, dataset) for answer in answers]
 
 
-def opened(model, task=None, batch_size=32, choices=None):
+def _answered(answering, dataset, task=None):
+    """Answers a dataset part by part, so that its size does not matter.
+
+    Args:
+        answering: what `opened` gave.
+        dataset, task: as for `Pipeline.results`.
+
+    Yields:
+        The number of the first row of a part, and the answers to its rows in their order.
+    """
+    cut = 0
+    for first in range(0, len(dataset), AT_ONCE):
+        part = dataset.select(range(first, min(first + AT_ONCE, len(dataset))))
+        results, cut_here = answering.score(part, task, first)
+        cut += cut_here
+        yield first, [answering.answer(results, i, row, task) for i, row in enumerate(part)]
+    _say_cut(cut, len(dataset), task or answering.task)
+
+
+def _say_cut(cut, rows, task):
+    if cut:
+        say(
+            f"  note: {cut} of {rows} rows are longer than max_length {task.max_length}; only "
+            "their beginnings are read"
+        )
+
+
+def opened(model, task=None, batch_size=None, choices=None):
     """A Pipeline over a run or a model, or an export's `Servable`; both give `results`.
 
     Args:
@@ -43,7 +74,7 @@ def opened(model, task=None, batch_size=32, choices=None):
         choices: a dictionary of which the options of the task are taken out and used.
     """
     if not isinstance(model, Run) and (Path(model) / "saved_model.pb").exists():
-        return Servable(model, batch_size)
+        return Servable(model, batch_size or 32)
     if isinstance(model, Run) or is_run(str(model)):
         run = model if isinstance(model, Run) else Run(model)
         kind = tasks.get(task or run.recipe.task)
@@ -56,7 +87,7 @@ def opened(model, task=None, batch_size=32, choices=None):
     return Pipeline(load(model, kind, options=options), batch_size)
 
 
-def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
+def pipeline(task, model=None, *, revision=None, batch_size=None, **options):
     """Makes a function from texts to answers, with the names transformers' pipelines made usual.
 
     Args:
@@ -64,7 +95,8 @@ def pipeline(task, model=None, *, revision=None, batch_size=32, **options):
         model: a Run, a run's folder, a model folder or a Hub id; the task's usual checkpoint
             where there is none.
         revision: branch, tag or commit of a Hub id.
-        batch_size: rows per batch; texts of like lengths share one.
+        batch_size: rows per batch; by default as many as a number of tokens allows. Texts of like
+            lengths share one.
         **options: the task's options, such as `max_length=64`.
 
     Returns:
@@ -92,11 +124,12 @@ class Pipeline:
 
     Args:
         model: a `tfhf.Model`.
-        batch_size: rows per batch; texts of like lengths share one.
+        batch_size: rows per batch; by default as many as a number of tokens allows. Texts of like
+            lengths share one.
         shown: whether `results` hold what the task's `present` needs, which calls do, too.
     """
 
-    def __init__(self, model, batch_size=32, *, shown=False):
+    def __init__(self, model, batch_size=None, *, shown=False):
         from tfhf.learning.scoring import Scorer
 
         self.model = model
@@ -143,16 +176,22 @@ class Pipeline:
         """
         if not len(dataset):
             return {}
+        results, cut = self.score(dataset, task)
+        _say_cut(cut, len(dataset), task or self.task)
+        return results
+
+    def score(self, dataset, task=None, first=0):
+        """The results, as `results` gives them, and how many rows were too long.
+
+        Args:
+            dataset, task: as for `results`; one row or more.
+            first: the number of the dataset's first row, where it is a part of another one.
+        """
         task = task or self.task
         with tempfile.TemporaryDirectory() as scratch:
             store = TokenStore.build(dataset, task, f"{scratch}/tokens")
-            cut = len(store.cut_rows())
-            if cut:
-                say(
-                    f"  note: {cut} of {len(dataset)} rows are longer than max_length "
-                    f"{task.max_length}; only their beginnings are read"
-                )
-            return self._scorer(store, "predict", task).results
+            scores = self._scorer(store, "predict", task, first=first)
+            return scores.results, len(store.cut_rows())
 
     def answer(self, results, index, row, task=None):
         """A row's answer, as the task's `decode` words it."""
@@ -200,12 +239,20 @@ class Servable:
 
     def results(self, dataset, task=None):
         """The named results (name → array) of a dataset's rows, in their order."""
+        return self.score(dataset, task)[0]
+
+    def score(self, dataset, task=None, first=0):
+        """As `Pipeline.score`; an export does not tell what it cuts."""
         import tensorflow as tf
 
-        from tfhf.exports import rehearsal, warmup
+        from tfhf.exports import NUMBER, rehearsal, warmup
 
         serve = self._loaded.signatures["serving_default"]
-        rows = (task or self.task).served_rows(dataset)
+        task = task or self.task
+        rows = task.served_rows(dataset)
+        for name, kind in task.serving_inputs.items():
+            if kind == NUMBER:
+                rows[name] = [first + number for number in rows[name]]
         taken = serve.structured_input_signature[1]
         rows = {name: warmup.rectangular(rows[name]) for name in rows if name in taken}
 
@@ -213,7 +260,7 @@ class Servable:
             found = serve(**{name: tf.constant(values) for name, values in part.items()})
             return {name: value.numpy() for name, value in found.items()}
 
-        return rehearsal.ask(call, rows, self.batch_size)
+        return rehearsal.ask(call, rows, self.batch_size), 0
 
     def answer(self, results, index, row, task=None):
         """A row's answer, as the task's `read_served` words it."""
@@ -295,18 +342,16 @@ def predict_to(model, *, texts=(), file=None, output=None, task=None, choices=No
     else:
         dataset = data.from_rows(_named(texts, task), task.inputs)
         kept = dataset
-    results = answering.results(dataset, task)
-    answers = [answering.answer(results, index, row, task) for index, row in enumerate(dataset)]
+    parts = _answered(answering, dataset, task)
     if not output and not file:
-        for row, answer in zip(dataset, answers, strict=True):
-            print(task.line(row, answer))
+        for first, answers in parts:
+            for row, answer in enumerate(answers, first):
+                print(task.line(dataset[row], answer))
         return
-    rows = writing.beside(kept, answers)
-    text = writing.as_csv(rows) if suffix == ".csv" else writing.as_lines(rows)
-    if output:
-        storage.write(output, text)
-    else:
-        print(text, end="")
+    with storage.writing(output) if output else contextlib.nullcontext(sys.stdout.write) as append:
+        add = writing.as_csv(append) if suffix == ".csv" else writing.as_lines(append)
+        for first, answers in parts:
+            add(writing.beside(kept.select(range(first, first + len(answers))), answers))
 
 
 def _named(texts, task):

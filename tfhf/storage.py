@@ -33,18 +33,47 @@ def write(path, content):
     Raises:
         StorageError: if the system refuses (no space, no permission).
     """
-    if isinstance(content, str):
-        content = redacted(content).encode("utf-8", errors="replace")
+    with writing(path) as append:
+        append(content)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Writes a file piece by piece; it appears, whole, when the block ends without an error.
+
+    Args:
+        path: as for `write`.
+
+    Yields:
+        A function that appends bytes, or text as `write` takes it.
+
+    Raises:
+        StorageError: if the system refuses (no space, no permission).
+    """
     path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = aside.open("wb")
+
+        def append(content):
+            if isinstance(content, str):
+                content = redacted(content).encode("utf-8", errors="replace")
+            with storing(path):
+                stream.write(content)
+
         try:
-            aside.write_bytes(content)
+            yield append
+        finally:
+            with storing(path):
+                stream.close()  # writes what is left
+        with storing(path):
             os.replace(aside, path)
-        except OSError:
-            aside.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
 
 
 def write_json(path, value):

@@ -1,8 +1,8 @@
 """Rows and their answers as files."""
 
 import csv
-import io
 import json
+from types import SimpleNamespace
 
 from tfhf.errors import UserError
 
@@ -33,25 +33,48 @@ def beside(rows, answers):
     ]
 
 
-def as_lines(rows):
-    """Rows as JSON, a line each; an image is the name of its file."""
-    return "".join(json.dumps(row, ensure_ascii=False, default=_named_image) + "\n" for row in rows)
+def as_lines(append):
+    """JSON, a line for each row; an image is the name of its file.
+
+    Args:
+        append: called with text to write.
+
+    Returns:
+        A function that takes some rows after others.
+    """
+
+    def add(rows):
+        lines = (json.dumps(row, ensure_ascii=False, default=_named_image) for row in rows)
+        append("".join(f"{line}\n" for line in lines))
+
+    return add
 
 
 def _named_image(value):
     return getattr(value, "filename", None) or "<image>"
 
 
-def as_csv(rows):
-    """CSV with one column per value; dictionaries are spread, lists become JSON."""
-    if not rows:
-        return ""
-    flat = [_flat(row) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+def as_csv(append):
+    """CSV with one column per value; dictionaries are spread, lists become JSON.
+
+    Args:
+        append: called with text to write, the header first.
+
+    Returns:
+        A function that takes some rows after others.
+    """
+    writer = None
+
+    def add(rows):
+        nonlocal writer
+        for row in map(_flat, rows):
+            if writer is None:
+                file = SimpleNamespace(write=append)
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+
+    return add
 
 
 def _flat(row):

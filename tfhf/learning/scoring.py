@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from tfhf.data import batches
 
+BATCH_TOKENS = 4096  # a batch of predictions, padding included
+ROWS = 32  # a batch where tokens are not what counts
+
 
 @dataclass
 class Scores:
@@ -26,20 +29,22 @@ class Scorer:
 
     Args:
         model: a tfhf.Model.
-        batch_size: features per batch over all replicas, a multiple of their number.
+        batch_size: features per batch over all replicas, a multiple of their number; or
+        batch_tokens: most tokens per batch, padding included. Images, and prompts of tasks that
+            generate, come 32 at a time then.
         shown: whether results hold what the model gave (the task's `shown`: `logits`), too.
     """
 
-    def __init__(self, model, batch_size, *, shown=False):
+    def __init__(self, model, batch_size=None, *, batch_tokens=BATCH_TOKENS, shown=False):
         self.model = model
         self.shown = shown
-        self.batch_size = batch_size
+        self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.strategy = tf.distribute.get_strategy()
         if model.distribute_strategy is not None:
             self.strategy = model.distribute_strategy
         self._steps = {}
 
-    def __call__(self, store, phase, task=None):
+    def __call__(self, store, phase, task=None, first=0):
         """Scores every feature of a TokenStore and gathers them to rows.
 
         Args:
@@ -47,20 +52,18 @@ class Scorer:
             phase: `evaluate`, with targets and a loss, or `predict`, without.
             task: the task that made the store, where it is a copy of the model's own with other
                 settings (`Task.configured`).
+            first: the number of the first feature, where the store holds a part of others.
 
         Returns:
             Scores.
         """
         task = task or self.model.task
-        share = self.strategy.num_replicas_in_sync
-        fitting = -(-store.features // share) * share  # one text is no batch of 32
-        batch_size = min(self.batch_size, max(fitting, share))
-        rows = batches.by_length(store.lengths, batch_size=batch_size)
-        dataset = batches.evaluation_dataset(store, task, rows, phase)
+        order = self._order(store, task)
+        dataset = batches.evaluation_dataset(store, task, order, phase, first)
         step = self._step(phase, task)
         iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
         found, totals = [], np.zeros(2)
-        for _ in range(len(rows)):
+        for _ in range(order.steps):
             for feature, results, sums in self.strategy.experimental_local_results(step(iterator)):
                 real = feature.numpy() >= 0
                 found.append((feature.numpy()[real], _taken(results, real)))
@@ -68,6 +71,18 @@ class Scorer:
         results = _in_order(found)
         loss = float(totals[0] / totals[1]) if totals[1] else None
         return Scores(task.gather(results, store.array("row")), loss)
+
+    def _order(self, store, task):
+        """Longest first, batches of a number of rows or of tokens, in equal parts for replicas."""
+        if self.batch_size is not None:
+            size = {"batch_size": self.batch_size}
+        # What counts are the rows of images, and those that decoding keeps states of.
+        elif task.generates or not store.padding:
+            size = {"batch_size": ROWS}
+        else:
+            size = {"batch_tokens": self.batch_tokens}
+        replicas = self.strategy.num_replicas_in_sync
+        return batches.by_length(store.lengths, **size, slices=replicas)
 
     def forward(self, task, inputs):
         """What the model makes of a batch; another form of the model is scored by overriding it."""

@@ -9,7 +9,8 @@ class Embedder:
     Args:
         model: `minilm`, a Hub id, a folder (of sentence-transformers, too), a run of the task
             `embedding`, or a `tfhf.Model` of that task.
-        batch_size: texts per batch; texts of like lengths share one.
+        batch_size: texts per batch, by default as many as a number of tokens allows; texts of like
+            lengths share one.
         query_prefix, passage_prefix: what the model was trained to see before a question and before
             a passage, such as `query: ` and `passage: ` of the E5 models.
         **options: the task's options, such as `max_length=512`.
@@ -25,7 +26,7 @@ class Embedder:
     """
 
     def __init__(
-        self, model="minilm", *, batch_size=32, query_prefix="", passage_prefix="", **options
+        self, model="minilm", *, batch_size=None, query_prefix="", passage_prefix="", **options
     ):
         self.name = "the model"
         if not hasattr(model, "task"):

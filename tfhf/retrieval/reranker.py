@@ -16,13 +16,13 @@ class Reranker:
         label: of a model with classes the one that means that the passage fits, such as
             `entailment`; a model with a single number needs none.
         max_length: longest pair in tokens; the longer text of it is cut first.
-        batch_size: pairs per batch.
+        batch_size: pairs per batch, by default as many as a number of tokens allows.
 
     Raises:
         UserError: if there is no such model, it reads no pairs, or a label is needed.
     """
 
-    def __init__(self, model, *, label=None, max_length=None, batch_size=32):
+    def __init__(self, model, *, label=None, max_length=None, batch_size=None):
         if is_run(str(model)):
             model = Run(model)
         name = model.model if isinstance(model, Run) else model
