@@ -170,11 +170,10 @@ def fit_tfhf(pairs, folder, chosen):
     import tf_keras
 
     import tfhf
-    from tfhf.data import batches
+    from tfhf.data import orders
 
     if chosen.order == "random":
-        batches.WINDOW = 1
-        batches.order.__kwdefaults__["window"] = 1  # no sorting by length beyond a batch
+        orders.window = lambda task: 1  # no sorting by length beyond a batch
     tf_keras.utils.set_random_seed(chosen.seed)
     model = tfhf.load_model(chosen.model, "embedding")
     columns = dict(zip(("anchor", "positive"), zip(*pairs, strict=True), strict=True))

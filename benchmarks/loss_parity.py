@@ -54,7 +54,7 @@ def record(folder, shared, case):
     import tfhf
     from tfhf import models
     from tfhf.console import Phases
-    from tfhf.data import batches
+    from tfhf.data import batches, orders
     from tfhf.learning.model import Model
     from tfhf.learning.optimizers import undecayed
     from tfhf.preparation import prepare, tokenize
@@ -83,8 +83,9 @@ def record(folder, shared, case):
     losses, fed = [], {}
     with tempfile.TemporaryDirectory() as scratch:
         store = tokenize(prepared, Path(scratch), Phases())["train"]
-        plan = {"batch_size": case.batch_size, "seed": case.seed, "epochs": None}
-        for step, batch in enumerate(batches.training_dataset(store, task, **plan).take(STEPS)):
+        plan = orders.plan(store, task, seed=case.seed, batch_size=case.batch_size)
+        train_set = batches.training_dataset(store, task, plan, epochs=None)
+        for step, batch in enumerate(train_set.take(STEPS)):
             model.reset_metrics()
             losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
             for name, values in case.feed(task, *_real(batch)).items():

@@ -54,6 +54,23 @@ def test_a_test_file_alone_leaves_the_rest():
     assert loaded.files == {"train": ["a.csv"], "validation": ["b.csv"], "test": ["c.csv"]}
 
 
+def test_a_batch_has_a_number_of_rows_or_of_tokens():
+    train = Recipe.load(MINIMAL | {"train": {"batch_tokens": 2048}}).train
+    assert (train.batch_size, train.batch_tokens) == (None, 2048)
+    again = Recipe.load(Recipe.load(MINIMAL | {"train": {"batch_tokens": 2048}})).train
+    assert (again.batch_size, again.batch_tokens) == (None, 2048)
+    rows = MINIMAL | {"train": {"batch_size": 16}}
+    train = Recipe.load(rows, ["train.batch_tokens=2048"]).train
+    assert (train.batch_size, train.batch_tokens) == (None, 2048)
+    train = Recipe.load(MINIMAL | {"train": {"batch_tokens": 9}}, {"train.batch_size": 4}).train
+    assert (train.batch_size, train.batch_tokens) == (4, None)
+    with pytest.raises(UserError) as caught:
+        Recipe.load(rows, ["train.batch_tokens=2048", "train.batch_size=8"])
+    assert str(caught.value) == (
+        "recipe: train.batch_size and train.batch_tokens exclude each other; received 8 and 2048"
+    )
+
+
 def test_a_dictionary_of_overrides():
     assert Recipe.load(MINIMAL, {"train.seed": 7}).train.seed == 7
 

@@ -42,6 +42,19 @@ def test_a_seed_gives_the_same_losses_again(toy_recipe, tmp_path, bare):
     assert runs[0].metrics == runs[1].metrics
 
 
+def test_batches_of_tokens_and_of_few_shapes(toy_recipe, tmp_path, bare):
+    settings = {name: one for name, one in toy_recipe["train"].items() if name != "batch_size"}
+    settings |= {"batch_tokens": 120, "shapes": 3, "log_every": 1}
+    run = training.train(toy_recipe | {"train": settings}, out=tmp_path / "run")
+    steps, _ = logged(run)
+    found = training.dry_run(toy_recipe | {"train": settings})
+    assert steps[-1]["step"] == len(steps) == found["steps"] == 2 * found["steps_per_epoch"]
+    assert steps[-1]["learning_rate"] == pytest.approx(0.03 / found["steps"])
+    assert all(0 < row["real_tokens"] <= 1 for row in steps)
+    assert (run.recipe.train.batch_size, run.recipe.train.batch_tokens) == (None, 120)
+    assert evaluation.evaluate(run)["accuracy"] == run.metrics["test"]["accuracy"]
+
+
 def test_the_best_epoch_stays_and_patience_ends_the_training(
     toy_recipe, tmp_path, bare, monkeypatch, capsys
 ):
@@ -121,8 +134,9 @@ def test_bfloat16_computes_and_float32_answers(toy_recipe, tmp_path, proven_here
 def test_a_batch_must_fit_replicas_and_slices(toy_recipe, tmp_path):
     strategy = SimpleNamespace(num_replicas_in_sync=3)
     settings = training.Recipe.load(changed(toy_recipe, accumulate=2)).train
+    task = SimpleNamespace(fixed_shapes=True)
     with pytest.raises(UserError) as caught:
-        training._load(settings, None, None, strategy)
+        training._plan(settings, task, None, strategy)
     assert str(caught.value) == (
         "train.batch_size: must be a multiple of 6 (replicas × accumulate); received 8"
     )

@@ -47,7 +47,9 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
             from tfhf.learning.scoring import Scorer
             from tfhf.pieces import trained
 
-            scorer = Scorer(trained(prepared.source, prepared.task), checked.train.batch_size)
+            model = trained(prepared.source, prepared.task)
+            size = checked.train.batch_size
+            scorer = Scorer(model, size, batch_tokens=checked.train.batch_tokens)
         with phases("evaluating"):
             values, scores = measure(scorer, stores[name], prepared.splits[name])
     if run is not None and recipe is None and not overrides:

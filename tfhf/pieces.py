@@ -5,6 +5,7 @@ import weakref
 
 from tfhf import models, tasks
 from tfhf.console import load_tensorflow
+from tfhf.errors import UserError
 
 
 def load_model(
@@ -84,13 +85,26 @@ def load_tokenizer(name, revision=None):
     return models.load_tokenizer(models.resolve(name, revision))
 
 
-def to_tf_dataset(dataset, model, *, batch_size=32, shuffle=False, seed=42, columns=None):
+def to_tf_dataset(
+    dataset,
+    model,
+    *,
+    batch_size=32,
+    batch_tokens=None,
+    shapes=None,
+    shuffle=False,
+    seed=42,
+    columns=None,
+):
     """Batches of like lengths as a `tf.data.Dataset`, made by TensorFlow operations alone.
 
     Args:
         dataset: a `datasets.Dataset`; its rows are tokenized once, into files that TensorFlow maps.
         model: a `tfhf.Model`, or a Task: it says how rows become features.
         batch_size: rows per batch.
+        batch_tokens: most tokens per batch in place of a number of rows, padding included; only
+            with `shuffle`.
+        shapes: most widths that batches may have, for XLA and TPUs, which compile each; likewise.
         shuffle: True gives each pass over the dataset a new order, a function of (seed, pass), in
             batches of like lengths; False keeps the order of the rows.
         seed: seed of the order.
@@ -101,18 +115,25 @@ def to_tf_dataset(dataset, model, *, batch_size=32, shuffle=False, seed=42, colu
         cardinality. The last batch is filled up with rows of weight 0.
 
     Raises:
-        UserError: if a column is missing or holds something else than the task needs.
+        UserError: if a column is missing or holds something else than the task needs, or the task
+            cannot do with batches of that kind.
     """
     from tfhf import data
-    from tfhf.data import batches
-    from tfhf.data.tokens import TokenStore
+    from tfhf.data import batches, cache, orders
 
+    if (batch_tokens or shapes) and not shuffle:
+        raise UserError(
+            "batch_tokens, shapes: need shuffle=True, because they sort rows by length; received "
+            f"{batch_tokens} and {shapes}"
+        )
     task = getattr(model, "task", model)
     rows = data.conform(dataset, task.columns(), columns, task.features)
     scratch = tempfile.TemporaryDirectory()
-    store = TokenStore.build(rows, task, f"{scratch.name}/tokens")
+    store, _ = cache.token_store(rows, task, f"{scratch.name}/tokens")
     if shuffle:
-        found = batches.shuffled_dataset(store, task, batch_size=batch_size, seed=seed)
+        sizes = {"batch_size": batch_size, "batch_tokens": batch_tokens, "shapes": shapes}
+        plan = orders.plan(store, task, seed=seed, **sizes)
+        found = batches.shuffled_dataset(store, task, plan)
     else:
         order = batches.in_order(store.features, batch_size=batch_size)
         found = batches.evaluation_dataset(store, task, order)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from tfhf import tasks
 from tfhf.errors import UserError, did_you_mean
 
+BATCH_SIZE = 32  # rows, where a recipe says neither rows nor tokens
 LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text, not a data set
 
 
@@ -57,10 +58,15 @@ class Data(_Section):
 
 
 class Train(_Section):
-    """How to train. `batch_size` is rows per update, over all replicas and accumulated steps."""
+    """How to train. A batch is what one update sees, over all replicas and accumulated steps.
+
+    Its size is either `batch_size` rows, 32 unless said otherwise, or `batch_tokens` tokens.
+    """
 
     epochs: Annotated[int, Gt(0)] = 3
-    batch_size: Annotated[int, Gt(0)] = 32
+    batch_size: Annotated[int, Gt(0)] | None = None
+    batch_tokens: Annotated[int, Gt(0)] | None = None
+    shapes: Annotated[int, Gt(0)] | None = None
     accumulate: Annotated[int, Gt(0)] = 1
     learning_rate: Annotated[float, Gt(0), Le(10)] = 5e-5
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -122,8 +128,9 @@ class Recipe(_Section):
         else:
             where = find(source)
             values = _read(where)
-        # The training set first: it clears what the other overrides may set.
         changes = overrides if isinstance(overrides, dict) else parse_overrides(overrides)
+        _give_way(values, changes)
+        # The training set first: it clears what the other overrides may set.
         for key, value in sorted(changes.items(), key=lambda pair: pair[0] != "data.train"):
             _override(values, key, value)
         return _check(cls, values, where)
@@ -243,6 +250,13 @@ def _read(path):
     return values
 
 
+def _give_way(values, changes):
+    """Of the two sizes of a batch, an override of one takes the place of the recipe's other."""
+    for mine, other in (("batch_tokens", "batch_size"), ("batch_size", "batch_tokens")):
+        if f"train.{mine}" in changes and isinstance(values.get("train"), dict):
+            values["train"].pop(other, None)
+
+
 def _override(values, key, value):
     # A new training set replaces where the data came from; otherwise the splits of one set would
     # silently be validated and tested on those of another.
@@ -291,12 +305,24 @@ def _check(cls, values, where):
     if isinstance(recipe.model, dict) and "model_type" not in recipe.model:
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
     task.check_accumulate(recipe.train.accumulate, **recipe.options)
-    if recipe.train.batch_size % recipe.train.accumulate:
+    _check_batches(recipe.train, where)
+    return recipe
+
+
+def _check_batches(train, where):
+    """Batches are of a number of rows or of tokens, and can be cut into slices."""
+    if train.batch_tokens is None:
+        train.batch_size = train.batch_size or BATCH_SIZE
+    elif train.batch_size is not None:
+        raise UserError(
+            f"{where}: train.batch_size and train.batch_tokens exclude each other; "
+            f"received {train.batch_size} and {train.batch_tokens}"
+        )
+    if train.batch_size is not None and train.batch_size % train.accumulate:
         raise UserError(
             f"{where}: train.accumulate must divide train.batch_size; "
-            f"received {recipe.train.accumulate} and {recipe.train.batch_size}"
+            f"received {train.accumulate} and {train.batch_size}"
         )
-    return recipe
 
 
 def _check_options(task, options, where):

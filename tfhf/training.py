@@ -6,9 +6,12 @@ from pathlib import Path
 
 from tfhf import evaluation, exporting, models, pieces, preparation, reporting
 from tfhf.console import Phases, load_tensorflow, say
+from tfhf.data import orders
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
 from tfhf.run import Run, check_vacant
+
+COMPILED_SHAPES = 8  # widths of batches where each is compiled, unless the recipe says how many
 
 
 def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
@@ -42,20 +45,24 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     try:
         stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
         run.write("data.json", preparation.describe(prepared, stores))
+        _plan(checked.train, prepared.task, stores["train"])
         with phases("loading TensorFlow"):
             load_tensorflow()
             from tfhf.learning import strategy as strategies
             from tfhf.learning.scoring import Scorer
 
             strategy = strategy or strategies.choose()
+            plan = _plan(checked.train, prepared.task, stores["train"], strategy)
         run.update("environment.json", {"strategy": strategies.describe(strategy)})
         with phases("loading the model") as found:
-            model, line = _load(checked.train, prepared, stores["train"], strategy)
+            model, line = _load(checked.train, prepared, plan.steps, strategy)
             found.append(line)
         run.update("data.json", {"load_line": line, "parameters": model.backbone.count_params()})
         with phases("training", talks=True):
-            scorer = Scorer(model, checked.train.batch_size)
-            best = _fit(run, model, scorer, checked.train, prepared, stores, monitor)
+            scorer = Scorer(
+                model, checked.train.batch_size, batch_tokens=checked.train.batch_tokens
+            )
+            best = _fit(run, model, scorer, checked.train, prepared, stores, plan, monitor)
         with phases("evaluating"):
             _evaluate(run, model, scorer, prepared, stores, best)
         if not exporting.obstacles(prepared.task):
@@ -89,26 +96,38 @@ def _monitor(name, task):
     return name or task.monitor
 
 
-def _load(settings, prepared, store, strategy):
+def _plan(settings, task, store, strategy=None):
+    """The batches of every epoch; without a strategy those of one device, before TensorFlow."""
+    slices, shapes = settings.accumulate, settings.shapes
+    if strategy is not None:
+        from tfhf.learning import strategy as strategies
+
+        slices *= strategy.num_replicas_in_sync
+        if shapes is None and task.fixed_shapes and strategies.compiles(strategy):
+            shapes = COMPILED_SHAPES
+    if settings.batch_size is not None and settings.batch_size % slices:
+        raise UserError(
+            f"train.batch_size: must be a multiple of {slices} (replicas × accumulate); "
+            f"received {settings.batch_size}"
+        )
+    sizes = {"batch_size": settings.batch_size, "batch_tokens": settings.batch_tokens}
+    return orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+
+
+def _load(settings, prepared, steps, strategy):
     """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
     import tf_keras
 
     from tfhf.learning.optimizers import AdamW, undecayed
     from tfhf.learning.schedules import warmup_schedule
 
-    replicas = strategy.num_replicas_in_sync * settings.accumulate
-    if settings.batch_size % replicas:
-        raise UserError(
-            f"train.batch_size: must be a multiple of {replicas} (replicas × accumulate); "
-            f"received {settings.batch_size}"
-        )
+    steps *= settings.epochs
     tf_keras.utils.set_random_seed(settings.seed)
     policy = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy(settings.dtype_policy)
     try:
         with strategy.scope():
             model = pieces.trained(prepared.source, prepared.task, accumulate=settings.accumulate)
-            steps = -(-store.features // settings.batch_size) * settings.epochs
             rate = warmup_schedule(
                 settings.schedule,
                 peak=settings.learning_rate,
@@ -128,29 +147,19 @@ def _load(settings, prepared, store, strategy):
     return model, model.load_report.line()
 
 
-def _fit(run, model, scorer, settings, prepared, stores, monitor):
+def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
     from tfhf.data import batches
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
 
-    store, plan = stores["train"], {"batch_size": settings.batch_size, "seed": settings.seed}
-    window = batches.window(prepared.task)
-    steps = -(-store.features // settings.batch_size)
     events = EventLog(run.folder / "tensorboard")
 
     def log(row):
         run.log(row)
         events.write(row)
 
-    progress = Progress(
-        log,
-        store.lengths,
-        plan | {"window": window},
-        steps=steps,
-        epochs=settings.epochs,
-        every=settings.log_every,
-    )
+    progress = Progress(log, plan, epochs=settings.epochs, every=settings.log_every)
     validation = Validation(
         lambda: evaluation.measure(scorer, stores["validation"], prepared.splits["validation"])[0],
         lambda: model.save_pretrained(run.folder / "model"),
@@ -159,8 +168,8 @@ def _fit(run, model, scorer, settings, prepared, stores, monitor):
         patience=settings.patience,
     )
     model.fit(
-        batches.training_dataset(store, prepared.task, epochs=settings.epochs, **plan),
-        steps_per_epoch=steps,
+        batches.training_dataset(stores["train"], prepared.task, plan, epochs=settings.epochs),
+        steps_per_epoch=plan.steps,
         epochs=settings.epochs,
         callbacks=[progress, validation],
         verbose=0,
@@ -212,7 +221,7 @@ def dry_run(recipe, **overrides):
     with tempfile.TemporaryDirectory() as folder:
         stores = preparation.tokenize(prepared, Path(folder), phases)
         found = preparation.describe(prepared, stores)
-        steps = -(-stores["train"].features // checked.train.batch_size)
+        steps = _plan(checked.train, prepared.task, stores["train"]).steps
     return found | {
         "columns": {role: str(kind) for role, kind in prepared.task.features.items()},
         "steps_per_epoch": steps,

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfhf.data import batches
+from tfhf.data.orders import Plan
 from tfhf.errors import Diverged
 from tfhf.learning.callbacks import Progress, Validation
 from tfhf.learning.events import EventLog
 
 LENGTHS = np.arange(3, 23)  # 20 rows: 5 steps of 4
-PLAN = {"batch_size": 4, "seed": 1}
+PLAN = Plan(LENGTHS, 1, batch_size=4)
 
 
 def model(rate=0.25, iterations=0):
@@ -25,7 +25,7 @@ def model(rate=0.25, iterations=0):
 def rows_of(losses, every):
     """What Progress logs of two epochs with these losses."""
     rows = []
-    progress = Progress(rows.append, LENGTHS, PLAN, steps=5, epochs=2, every=every)
+    progress = Progress(rows.append, PLAN, epochs=2, every=every)
     progress.set_model(model())
     progress.on_train_begin()
     for epoch in range(2):
@@ -48,13 +48,7 @@ def test_a_row_every_few_steps_and_at_the_end_of_an_epoch():
 def test_real_tokens_are_those_of_the_batches_of_the_row():
     real, fed = (
         np.concatenate(parts)
-        for parts in zip(
-            *(
-                batches.real_share(LENGTHS, batches.order(LENGTHS, epoch=epoch, **PLAN))
-                for epoch in range(2)
-            ),
-            strict=True,
-        )
+        for parts in zip(*(PLAN.real_share(epoch) for epoch in range(2)), strict=True)
     )
     rows = rows_of([1.0] * 10, every=5)
     assert [row["real_tokens"] for row in rows] == [

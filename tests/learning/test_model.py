@@ -161,8 +161,8 @@ strategies = {
     "one": tf.distribute.get_strategy(),
     "two": tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
 }
-recipe = json.loads(sys.argv[1])
-for name, strategy in strategies.items():
+for name, recipe in json.loads(sys.argv[1]).items():
+    strategy = strategies[name.split(",")[0]]
     tfhf.train(recipe, out=f"{sys.argv[2]}/{name}", strategy=strategy)
 """
 
@@ -174,15 +174,26 @@ def losses(run):
 
 
 def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
-    recipe = toy_recipe | {"train": toy_recipe["train"] | {"accumulate": 2}}
+    recipe = dict(toy_recipe)
     # Without dropout: its random numbers differ from replica to replica by design.
     folder = shutil.copytree(recipe["model"], tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
     recipe |= {"model": str(folder)}
-    subprocess.run([sys.executable, "-c", STRATEGY, json.dumps(recipe), str(tmp_path)], check=True)
-    one, two = (Run(tmp_path / name) for name in ("one", "two"))
-    assert losses(two) == pytest.approx(losses(one), rel=1e-5)
-    assert two.metrics["test"]["loss"] == pytest.approx(one.metrics["test"]["loss"], rel=1e-4)
-    assert two.metrics["test"]["accuracy"] == one.metrics["test"]["accuracy"]
+    # A batch of tokens is cut by replicas × accumulate, so that must be the same.
+    sizes = {
+        "one": {"batch_size": 8, "accumulate": 2},
+        "two": {"batch_size": 8, "accumulate": 2},
+        "one, tokens": {"batch_tokens": 160, "accumulate": 4},
+        "two, tokens": {"batch_tokens": 160, "accumulate": 2},
+    }
+    settings = {name: value for name, value in recipe["train"].items() if name != "batch_size"}
+    recipes = {name: recipe | {"train": settings | size} for name, size in sizes.items()}
+    recipes = json.dumps(recipes)
+    subprocess.run([sys.executable, "-c", STRATEGY, recipes, str(tmp_path)], check=True)
+    for kind in ("", ", tokens"):
+        one, two = (Run(tmp_path / f"{name}{kind}") for name in ("one", "two"))
+        assert losses(two) == pytest.approx(losses(one), rel=1e-5)
+        assert two.metrics["test"]["loss"] == pytest.approx(one.metrics["test"]["loss"], rel=1e-4)
+        assert two.metrics["test"]["accuracy"] == one.metrics["test"]["accuracy"]

@@ -1,97 +1,22 @@
-"""Batches of like lengths, in an order that is a pure function of (seed, epoch).
+"""Batches as TensorFlow reads them: `tf.data` over a token store, in the order of a plan.
 
-Rows are permuted, cut into windows of some batches, sorted by length inside each window, cut into
-batches, and the batches are permuted: at a window of 50 batches about 95 % of the tokens fed are
-real, against about half in batches drawn at random, which are a window of 1. Every operation is
-stateless, so any worker can compute any epoch alone, and skipping to step k costs nothing.
+Every operation is TensorFlow's own, so any worker can run them; `orders` says which features make
+which batch.
 """
 
-WINDOW = 50  # batches sorted together; larger pads less and mixes lengths less
+import numpy as np
+
+from tfhf.data.orders import Batches, cut
+from tfhf.data.widths import of_columns
 
 
-def window(task):
-    """How many batches of a task are sorted together; 1 leaves every batch as it is drawn.
-
-    Rows of like lengths are often of one source (questions to one passage), and a loss that
-    compares the rows of a batch would take them for each other's negatives.
-    """
-    return 1 if task.compares_rows(**task.settings()) else WINDOW
-
-
-def order(lengths, *, batch_size, seed, epoch, window=WINDOW):
-    """Which features make which batch of an epoch.
-
-    Args:
-        lengths: `(N,)` int tensor or array, tokens of each feature.
-        batch_size: features per batch.
-        seed: recipe seed.
-        epoch: number of the epoch, from 0; may be a scalar tensor.
-        window: batches sorted by length together, 1 or more; see `window`.
-
-    Returns:
-        `(steps, batch_size)` int64 tensor of feature numbers, each of 0..N-1 once. The last batch
-        to be cut is filled up with -1, which stands for no feature.
-    """
-    import tensorflow as tf
-
-    lengths = tf.cast(lengths, tf.int64)
-    count = tf.size(lengths, tf.int64)
-    steps = -(-count // batch_size)
-    rows = _permutation(count, seed, epoch, salt=0)
-    # Sorting by (window, length) is sorting inside each window; stable, so ties stay permuted.
-    windows = tf.range(count, dtype=tf.int64) // (window * batch_size)
-    longest = tf.reduce_max(tf.concat([lengths, [0]], 0)) + 1
-    rows = tf.gather(rows, tf.argsort(windows * longest + tf.gather(lengths, rows), stable=True))
-    filled = tf.pad(rows, [[0, steps * batch_size - count]], constant_values=-1)
-    batches = tf.reshape(filled, [steps, batch_size])
-    return tf.gather(batches, _permutation(steps, seed, epoch, salt=1))
-
-
-def _permutation(count, seed, epoch, salt):
-    """A permutation of 0..count-1 from Philox counters: the same on every device and platform."""
-    import tensorflow as tf
-
-    key = tf.stack([tf.cast(seed, tf.int32) * 2 + salt, tf.cast(epoch, tf.int32)])
-    draws = tf.random.stateless_uniform(
-        [count], key, minval=None, maxval=None, dtype=tf.int64, alg="philox"
-    )
-    return tf.argsort(draws, stable=True)
-
-
-def by_length(lengths, *, batch_size):
-    """Batches for evaluation: longest first, so that too little memory shows at once.
-
-    Returns:
-        `(steps, batch_size)` int64 array of feature numbers, filled up with -1.
-    """
-    import numpy as np
-
-    return _cut(np.argsort(-np.asarray(lengths), kind="stable"), batch_size)
-
-
-def in_order(count, *, batch_size):
-    """Batches in the order of the rows, filled up with -1: `(steps, batch_size)` int64 array."""
-    import numpy as np
-
-    return _cut(np.arange(count), batch_size)
-
-
-def _cut(rows, batch_size):
-    import numpy as np
-
-    filled = np.full(-(-len(rows) // batch_size) * batch_size, -1, np.int64)
-    filled[: len(rows)] = rows
-    return filled.reshape(-1, batch_size)
-
-
-def training_dataset(store, task, *, batch_size, seed, epochs, first_epoch=0):
+def training_dataset(store, task, plan, *, epochs, first_epoch=0):
     """Every batch of a training, epoch after epoch, as a `tf.data.Dataset`.
 
     Args:
         store: a TokenStore.
         task: the Task that made it.
-        batch_size: features per update, over all replicas.
-        seed: recipe seed; with the epoch it fixes the order and what `prepare` draws.
+        plan: an `orders.Plan`; with the epoch its seed fixes the order and what `prepare` draws.
         epochs: number of epochs, or None for no end.
         first_epoch: the epoch to begin with; a scalar tensor may be given.
 
@@ -100,26 +25,18 @@ def training_dataset(store, task, *, batch_size, seed, epochs, first_epoch=0):
     """
     import tensorflow as tf
 
-    lengths = tf.constant(store.lengths)
-    assemble = assembler(store, task, "train", seed=seed)
-    plan = {"batch_size": batch_size, "seed": seed, "window": window(task)}
-
-    def batches_of(epoch):
-        rows = order(lengths, epoch=epoch, **plan)
-        numbers = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, [None, batch_size]))
-        return numbers.map(lambda rows: (rows, epoch))
-
+    assemble = assembler(store, task, "train", seed=plan.seed, widths=plan.widths)
     first = tf.cast(first_epoch, tf.int64)
     last = tf.int64.max if epochs is None else first + epochs
-    numbers = tf.data.Dataset.range(first, last).flat_map(batches_of)
+    numbers = tf.data.Dataset.range(first, last).flat_map(_epochs_of(plan))
     return numbers.map(assemble, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def shuffled_dataset(store, task, *, batch_size, seed):
+def shuffled_dataset(store, task, plan):
     """One epoch per pass: the n-th iteration of the dataset gives epoch n, counted from 0.
 
     Args:
-        store, task, batch_size, seed: as for `training_dataset`.
+        store, task, plan: as for `training_dataset`.
 
     Returns:
         A dataset of `(inputs, targets, weights)` of known cardinality.
@@ -127,54 +44,67 @@ def shuffled_dataset(store, task, *, batch_size, seed):
     import tensorflow as tf
 
     passes = tf.Variable(-1, dtype=tf.int64, trainable=False)
-    assemble = assembler(store, task, "train", seed=seed)
-    lengths = tf.constant(store.lengths)
-    plan = {"batch_size": batch_size, "seed": seed, "window": window(task)}
+    assemble = assembler(store, task, "train", seed=plan.seed, widths=plan.widths)
+    of_epoch = _epochs_of(plan)
 
     def one_epoch(_):
-        epoch = passes.assign_add(1)
-        rows = order(lengths, epoch=epoch, **plan)
-        return tf.data.Dataset.from_tensor_slices(rows).map(lambda rows: (rows, epoch))
+        # Read now: another iteration may be begun before this one ends.
+        return of_epoch(tf.identity(passes.assign_add(1)))
 
-    numbers = tf.data.Dataset.range(1).flat_map(one_epoch)
+    plain = tf.autograph.experimental.do_not_convert
+    numbers = tf.data.Dataset.range(1).flat_map(plain(one_epoch))
     found = numbers.map(assemble, tf.data.AUTOTUNE, deterministic=True)
-    steps = -(-store.features // batch_size)
-    found = found.apply(tf.data.experimental.assert_cardinality(steps))
+    found = found.apply(tf.data.experimental.assert_cardinality(plan.steps))
     return found.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_dataset(store, task, rows, phase="evaluate"):
+def _epochs_of(plan):
+    """Makes the function from an epoch to a dataset of its batches: feature numbers and epoch."""
+    import tensorflow as tf
+
+    plain = tf.autograph.experimental.do_not_convert
+    return plain(lambda epoch: plan.batches(epoch).map(plain(lambda rows: (rows, epoch))))
+
+
+def by_length(lengths, *, batch_size=None, batch_tokens=None, slices=1):
+    """Batches for evaluation: longest first, so that too little memory shows at once.
+
+    Args:
+        lengths, batch_size, batch_tokens, slices: as for `Plan`; a feature with more tokens than
+            `batch_tokens` gets a batch of its own.
+
+    Returns:
+        Batches.
+    """
+    lengths = np.asarray(lengths)
+    rows = np.argsort(-lengths, kind="stable")
+    size = {"batch_size": batch_size, "batch_tokens": batch_tokens}
+    return _filled(rows, cut(lengths[rows], **size, slices=slices, whole=False))
+
+
+def in_order(count, *, batch_size):
+    """Batches in the order of the rows."""
+    return _filled(np.arange(count), cut(np.ones(count), batch_size=batch_size))
+
+
+def _filled(rows, bounds):
+    return Batches(np.pad(rows, (0, bounds[-1] - len(rows)), constant_values=-1), bounds)
+
+
+def evaluation_dataset(store, task, order, phase="evaluate", first=0):
     """The batches of `by_length` or `in_order` as a `tf.data.Dataset`, see `assembler`."""
     import tensorflow as tf
 
-    assemble = assembler(store, task, phase)
-
-    def batch(numbers):
-        # Batches of every size have one signature, so that a model is traced once.
-        return assemble(tf.raw_ops.PlaceholderWithDefault(input=numbers, shape=[None]), 0)
-
-    numbers = tf.data.Dataset.from_tensor_slices(rows)
-    return numbers.map(batch, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
-
-
-def real_share(lengths, rows):
-    """Tokens that are not padding, per batch.
-
-    Args:
-        lengths: `(N,)` int array, tokens of each feature.
-        rows: `(steps, batch_size)` int array of feature numbers, -1 for none.
-
-    Returns:
-        Two `(steps,)` int64 arrays: real tokens, and all tokens fed.
-    """
-    import numpy as np
-
-    rows = np.asarray(rows)
-    tokens = np.where(rows >= 0, np.asarray(lengths)[rows], 0)
-    return tokens.sum(1), tokens.max(1) * rows.shape[1]
+    assemble = assembler(store, task, phase, first=first)
+    # Batches of every size have one signature, so that a model is traced once.
+    rows = tf.constant(order.rows, tf.int64)
+    bounds = tf.data.Dataset.from_tensor_slices((order.bounds[:-1], order.bounds[1:]))
+    batch = tf.autograph.experimental.do_not_convert(lambda a, b: assemble(rows[a:b], 0))
+    found = bounds.map(batch, tf.data.AUTOTUNE, deterministic=True)
+    return found.prefetch(tf.data.AUTOTUNE)
 
 
-def assembler(store, task, phase, *, seed=0):
+def assembler(store, task, phase, *, seed=0, widths=None, first=0):
     """Makes the function that turns feature numbers into a batch.
 
     Args:
@@ -182,6 +112,9 @@ def assembler(store, task, phase, *, seed=0):
         task: its `prepare`, `padding` and `targets` are used.
         phase: `train`, `evaluate`, or `predict`, which knows no targets and prepares nothing.
         seed: recipe seed, for `prepare`.
+        widths: `(K,)` int array of the widths that batches may have; None for those of their
+            longest features.
+        first: the number of the first feature, where the store holds a part of others.
 
     Returns:
         `assemble(rows, epoch)`: `(B,)` int64 feature numbers → `(inputs, targets, weights)` as
@@ -192,14 +125,17 @@ def assembler(store, task, phase, *, seed=0):
     import tensorflow as tf
 
     tensors = {name: store.tensor(name) for name in store.arrays}
+    width_of = _widths_of(store, widths)
 
     def assemble(rows, epoch):
         weights = tf.cast(rows >= 0, tf.float32)
-        feature, rows = rows, tf.where(rows >= 0, rows, tf.reduce_max(rows))
+        feature = tf.where(rows >= 0, first + rows, -1)
+        rows = tf.where(rows >= 0, rows, tf.reduce_max(rows))
         columns = {}
         for name in store.names:
             if name in store.padding:
-                columns[name], mask = _padded(tensors, name, rows, store.padding[name])
+                width = width_of(name, rows)
+                columns[name], mask = _padded(tensors, name, rows, store.padding[name], width)
                 if name.endswith("input_ids"):
                     columns[name.removesuffix("input_ids") + "attention_mask"] = mask
             else:
@@ -212,17 +148,35 @@ def assembler(store, task, phase, *, seed=0):
         targets = {} if phase == "predict" else targets
         return columns | {"feature": feature}, _only(targets), weights
 
-    return assemble
+    # No Python branches on tensors, so traced faster.
+    return tf.autograph.experimental.do_not_convert(assemble)
 
 
-def _padded(tensors, name, rows, fill):
+def _widths_of(store, widths):
+    """A function that tells how wide a column of a batch is; None for as wide as need be."""
+    import tensorflow as tf
+
+    if widths is None:
+        return lambda name, rows: None
+    lengths, key = tf.constant(store.lengths), tf.constant(widths, tf.int32)
+    chosen = {name: tf.constant(own) for name, own in of_columns(store, widths).items()}
+
+    def width_of(name, rows):
+        longest = tf.reduce_max(tf.gather(lengths, rows))
+        return chosen[name][tf.searchsorted(key, longest[None])[0]]
+
+    return width_of
+
+
+def _padded(tensors, name, rows, fill, width):
     """`(B, T)` int32 ids of some rows, and the `(B, T)` int32 mask of the real ones."""
     import tensorflow as tf
 
     offsets = tensors[f"{name}.offsets"]
     starts = tf.gather(offsets, rows)
     lengths = tf.gather(offsets, rows + 1) - starts
-    positions = tf.range(tf.reduce_max(lengths))[None, :]
+    width = tf.reduce_max(lengths) if width is None else tf.cast(width, lengths.dtype)
+    positions = tf.range(width)[None, :]
     real = positions < lengths[:, None]
     ids = tf.gather(tensors[name], tf.where(real, starts[:, None] + positions, 0))
     return tf.where(real, tf.cast(ids, tf.int32), fill), tf.cast(real, tf.int32)

@@ -7,7 +7,6 @@ import numpy as np
 import tf_keras
 
 from tfhf.console import say
-from tfhf.data import batches
 from tfhf.errors import Diverged
 from tfhf.learning import metrics
 
@@ -19,20 +18,18 @@ class Progress(tf_keras.callbacks.Callback):
         log: called with a dictionary per logged step: `step`, `epoch`, `loss` (mean since the last
             row), `learning_rate`, `tokens_per_second` (real tokens), `real_tokens` (share of all
             tokens fed), `seconds` since the start.
-        lengths: `(N,)` int array, tokens of each feature.
-        plan: `batch_size`, `seed` and `window`, from which the order of an epoch follows.
-        steps: updates per epoch.
+        plan: an `orders.Plan`, which says how many tokens each batch has.
         epochs: number of epochs.
         every: steps between two logged rows.
     """
 
     _supports_tf_logs = True  # Keras would otherwise wait for the device after every step
 
-    def __init__(self, log, lengths, plan, *, steps, epochs, every):
+    def __init__(self, log, plan, *, epochs, every):
         super().__init__()
-        self.log, self.lengths, self.plan = log, lengths, plan
-        self.steps, self.epochs, self.every = steps, epochs, every
-        self.bar = _Bar(steps * epochs)
+        self.log, self.plan = log, plan
+        self.epochs, self.every = epochs, every
+        self.bar = _Bar(plan.steps * epochs)
 
     def set_model(self, model):
         super().set_model(model)
@@ -45,8 +42,7 @@ class Progress(tf_keras.callbacks.Callback):
         self.done = 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        order = batches.order(self.lengths, epoch=epoch, **self.plan)
-        self.real, self.fed = batches.real_share(self.lengths, order)
+        self.real, self.fed = self.plan.real_share(epoch)
         self.epoch = epoch
         # The time of validation and saving is not the training's.
         self.since = time.perf_counter()
@@ -55,7 +51,7 @@ class Progress(tf_keras.callbacks.Callback):
         self.losses.append(logs["step_loss"])
         self.tokens += (self.real[batch], self.fed[batch])
         self.done += 1
-        last = batch + 1 == self.steps
+        last = batch + 1 == self.plan.steps
         if len(self.losses) == self.every or last:
             self._log(last)
 

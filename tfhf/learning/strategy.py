@@ -15,6 +15,13 @@ def choose():
     return tf.distribute.get_strategy()
 
 
+def compiles(strategy):
+    """Whether TensorFlow compiles a step for every shape that it meets: on TPUs, and by XLA."""
+    import tensorflow as tf
+
+    return isinstance(strategy, tf.distribute.TPUStrategy) or bool(tf.config.optimizer.get_jit())
+
+
 def describe(strategy):
     """A strategy and its devices in one line, such as `MirroredStrategy on 2 × GPU`."""
     import tensorflow as tf

@@ -54,6 +54,10 @@ class Task:
     shown = ()
     """Tensors of `forward` that `present` needs beside the results, such as `logits`."""
 
+    fixed_shapes = True
+    """Whether the lengths of its rows alone decide the shapes of a batch; not so where masks are
+    drawn, or a row holds several texts."""
+
     rows_at_once = 2_000
     """Rows `encode` gets per call; fewer where a row is large (images)."""
 

@@ -45,6 +45,7 @@ class MaskedLM(Task):
 
     unread = ("pooler",)
     auto_class = "TFAutoModelForMaskedLM"
+    fixed_shapes = False
     architectures = ("ForMaskedLM",)
     pipelines = ("fill-mask",)
     default_model = ("distilbert/distilroberta-base", "fb53ab8")

@@ -31,6 +31,7 @@ class MultipleChoice(Task):
     """
 
     auto_class = "TFAutoModelForMultipleChoice"
+    fixed_shapes = False
     architectures = ("ForMultipleChoice",)
     pipelines = ("multiple-choice",)
     monitor = "accuracy"
