@@ -1,13 +1,16 @@
 """Exporting: versions, what they are proven on, and what is never published."""
 
 import json
+import re
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfhf import exporting, prediction, tasks
 from tfhf.errors import UserError
-from tfhf.exports import saved_model
+from tfhf.exports import graphs, saved_model
 from tfhf.run import Run
 
 
@@ -34,6 +37,19 @@ def test_a_run_gets_its_next_version(run, proven_here, capsys):
     assert about["config"]["id2label"] == {"0": "negative", "1": "positive"}
     line = capsys.readouterr().err
     assert "version 2, " in line and "16 of 16 rows answered alike in a fresh process" in line
+
+
+def test_an_export_holds_the_model_and_nothing_of_its_training(toy_run, model):
+    saved = graphs.read(toy_run.exports / "1")
+    stored = tf.train.list_variables(str(toy_run.exports / "1" / "variables" / "variables"))
+    sizes = [int(np.prod(shape)) for name, shape in stored if "VARIABLE_VALUE" in name]
+    assert len(sizes) == len(model.backbone.variables)
+    assert sum(sizes) == model.backbone.count_params()
+    ops = {place.op for place in graphs.places(graphs.serving_graph(saved))}
+    assert "BatchMatMulV2" in ops
+    # Dropout, gradients and the optimizer's kernel.
+    of_training = [op for op in ops if re.search("Random|Grad$|Adam|ApplyG", op)]
+    assert of_training == []
 
 
 def test_a_model_of_ones_own_names_folder_and_rows(model, tmp_path, proven_here):

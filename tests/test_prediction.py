@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -249,6 +250,68 @@ def test_json_lines_become_csv(toy_run, tmp_path):
     assert [json.loads(row["tags"]) for row in found] == [["a", "b"], []]
     total = sum(float(found[0][f"probabilities.{name}"]) for name in ("negative", "positive"))
     assert total == pytest.approx(1.0)
+
+
+# === Large files: a part of the rows at a time ===
+
+
+@pytest.fixture
+def five(tmp_path):
+    """A file of five rows of different lengths, one of them too long."""
+    path = tmp_path / "five.jsonl"
+    texts = ["dull", "a lovely film " * 9, "a great film", "I would see it again", "bad film"]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+@pytest.mark.parametrize("exported", [False, True])
+def test_parts_make_the_same_file(toy_run, five, tmp_path, monkeypatch, suffix, exported):
+    model = toy_run.exports / "1" if exported else toy_run
+    whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
+    prediction.predict_to(model, file=str(five), output=str(whole))
+    monkeypatch.setattr(prediction, "AT_ONCE", 2)
+    prediction.predict_to(model, file=str(five), output=str(parts))
+
+    def split(path):
+        """The words of a file, and its numbers."""
+        found = re.split(r"(\d\.\d+(?:e-\d+)?)", path.read_text())
+        return found[::2], [float(one) for one in found[1::2]]
+
+    assert split(parts)[0] == split(whole)[0]
+    assert split(parts)[1] == pytest.approx(split(whole)[1], abs=1e-5)
+    assert len(whole.read_text().splitlines()) == 5 + (suffix == ".csv")
+
+
+def test_rows_that_are_too_long_are_counted_over_all_parts(toy_run, five, monkeypatch, capsys):
+    monkeypatch.setattr(prediction, "AT_ONCE", 2)
+    prediction.predict_to(toy_run, file=str(five))
+    found = capsys.readouterr()
+    assert found.err.endswith(
+        "  note: 1 of 5 rows are longer than max_length 24; only their beginnings are read\n"
+    )
+    assert len(found.out.splitlines()) == 5
+
+
+def test_a_prediction_that_breaks_off_leaves_the_old_file(toy_run, five, tmp_path, monkeypatch):
+    output = tmp_path / "out.jsonl"
+    output.write_text("old")
+    score, seen = prediction.Pipeline.score, []
+
+    def breaks_off(self, dataset, task=None, first=0):
+        # What is done is on its way to the disk already.
+        seen.append([path.name for path in tmp_path.iterdir() if path.suffix == ".part"])
+        if first:
+            raise RuntimeError("no more memory")
+        return score(self, dataset, task, first)
+
+    monkeypatch.setattr(prediction, "AT_ONCE", 2)
+    monkeypatch.setattr(prediction.Pipeline, "score", breaks_off)
+    with pytest.raises(RuntimeError):
+        prediction.predict_to(toy_run, file=str(five), output=str(output))
+    assert [len(names) for names in seen] == [1, 1]
+    assert output.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["five.jsonl", "out.jsonl"]
 
 
 def test_a_missing_column_and_an_unknown_format(toy_run, tmp_path):

@@ -30,6 +30,20 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     assert path.read_text() == "old"
 
 
+def test_a_file_written_piece_by_piece_appears_at_the_end(tmp_path):
+    path = tmp_path / "a.txt"
+    with storage.writing(path) as append:
+        append("eins\n")
+        append(b"zwei\n")
+        assert not path.exists()
+    assert path.read_text() == "eins\nzwei\n"
+    with pytest.raises(KeyError), storage.writing(path) as append:
+        append("half")
+        raise KeyError
+    assert path.read_text() == "eins\nzwei\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_a_path_below_a_file_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError) as caught:
