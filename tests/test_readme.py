@@ -85,7 +85,9 @@ def test_python_that_asks_a_server(text, toy_run, tmp_path):
     from tfhf.serving.server import Options, Server
     from tfhf.serving.sources import configs
 
-    running = Server(configs(str(toy_run.folder), None, name="quickstart"), Options(rest_port=0, grpc_port=None))
+    running = Server(
+        configs(str(toy_run.folder), None, name="quickstart"), Options(rest_port=0, grpc_port=None)
+    )
     running.start()
     try:
         found = printed(text.replace(SERVED, f"http://localhost:{running.rest_port}"), tmp_path)
