@@ -18,7 +18,7 @@ LAYERS = [
     {"recipe"},
     {"run"},
     {"preparation", "pieces", "reporting", "inspection", "diagnosis", "tokenization"},
-    {"prediction", "evaluation", "catalogue"},
+    {"prediction", "evaluation", "catalogue", "publication"},
     {"exporting", "conversion", "retrieval", "serving"},
     {"training"},
     {"comparison"},
@@ -120,7 +120,7 @@ def test_importing_tfhf_is_light():
 
 
 HELP = ["train", "evaluate", "predict", "export", "report", "recipes", "check", "serve",
-        "inspect", "doctor", "tokenize", "runs", "compare", "models"]  # fmt: skip
+        "inspect", "doctor", "tokenize", "runs", "compare", "models", "push"]  # fmt: skip
 
 
 def test_every_help_is_there_and_light():

@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from tfhf.errors import UserError, redacted
+from tfhf.errors import UserError, redact_logs, redacted
 
 
 class Commands(click.Group):
@@ -44,6 +44,7 @@ def main(debug):
     """Fine-tune, export and serve Hugging Face models with TensorFlow."""
     # What goes wrong in TensorFlow is raised in Python, too; its own log says it a second time.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    redact_logs()
 
 
 def command(function):
@@ -278,6 +279,31 @@ def models(task, language, limit):
     from tfhf import catalogue
 
     click.echo(catalogue.listed(task, language, limit))
+
+
+@command
+@click.argument("run")
+@click.argument("repo")
+@click.option("--public", is_flag=True, help="Let everybody read it (default: private).")
+@click.option("--license", "licence", metavar="ID", help="Of the model, such as apache-2.0.")
+@click.option(
+    "--example",
+    "examples",
+    multiple=True,
+    metavar="TEXT",
+    help="To try the model with on its page; may be repeated.",
+)
+@click.option("--message", metavar="TEXT", help="Of the commit.")
+@click.option("--dry-run", is_flag=True, help="List what would go; send nothing.")
+def push(run, repo, public, licence, examples, message, dry_run):
+    """Publish RUN's model and its card as REPO (owner/name) on the Hub, in one commit."""
+    from tfhf import publication
+
+    upload = publication.prepare(run, repo, licence=licence, examples=examples)
+    if dry_run:
+        click.echo(publication.text(upload, public))
+        return
+    click.echo(publication.push(upload, public=public, message=message))
 
 
 @command

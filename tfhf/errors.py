@@ -5,9 +5,13 @@ value received. Anything else that is raised is a bug of tfhf and keeps its trac
 """
 
 import difflib
+import os
 import re
 
 ACCESS_TOKEN = re.compile(r"hf_[A-Za-z0-9]{20,}")
+# Where a token may stand that does not look like one; shorter values are words.
+TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+SHORTEST_TOKEN = 8
 
 
 class UserError(Exception):
@@ -44,4 +48,28 @@ def did_you_mean(word, choices):
 
 def redacted(text):
     """Text without access tokens of the Hub: nothing tfhf prints or writes holds one."""
-    return ACCESS_TOKEN.sub("hf_(removed)", text)
+    text = ACCESS_TOKEN.sub("hf_(removed)", text)
+    for name in TOKEN_VARIABLES:
+        value = os.environ.get(name, "").strip()
+        if len(value) >= SHORTEST_TOKEN:
+            text = text.replace(value, "(token removed)")
+    return text
+
+
+def redact_logs():
+    """Keeps tokens out of what any library of this process logs, tracebacks included."""
+    import logging
+
+    make = logging.getLogRecordFactory()
+    if getattr(make, "redacts", False):
+        return
+
+    def redacting(*args, **kwargs):
+        record = make(*args, **kwargs)
+        record.msg, record.args = redacted(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = redacted(logging.Formatter().formatException(record.exc_info))
+        return record
+
+    redacting.redacts = True
+    logging.setLogRecordFactory(redacting)

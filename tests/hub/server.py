@@ -1,7 +1,8 @@
 """A local stand-in for the Hugging Face Hub: folders, served as the Hub's own clients ask for them.
 
 The clients are the real ones (huggingface_hub, datasets); `HF_ENDPOINT` points them here. Served
-are `<folder>/models/<user>/<name>` and `<folder>/datasets/<user>/<name>`, each at one commit.
+are `<folder>/models/<user>/<name>` and `<folder>/datasets/<user>/<name>`, each at one commit. What
+is written comes by `tests/hub/writing.py`.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ import json
 import re
 import threading
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.hub.writing import Writing
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISIONS = ("main", COMMIT, COMMIT[:8])
@@ -32,17 +35,21 @@ class Hub(http.server.ThreadingHTTPServer):
         gated: ids whose files nobody may read; their names and lists are public, as on the Hub.
         broken: ids for which the server fails.
         token: the one token that is valid; without one, a request is anonymous.
+        owner: whose repositories it may write.
 
     Attributes:
         address: for `HF_ENDPOINT`.
         requests: every request so far, such as `GET /api/models/user/name`.
         greeted: the tokens that came with the requests.
+        private: id → whether a repository that was made here is private.
+        commits: what was committed, a dictionary each; see `writing`.
     """
 
-    def __init__(self, folder, *, gated=(), broken=(), token=None):
+    def __init__(self, folder, *, gated=(), broken=(), token=None, owner=None):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.gated, self.broken, self.token = folder, gated, broken, token
         self.requests, self.greeted = [], set()
+        self.owner, self.private, self.commits, self.uploads = owner, {}, [], {}
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -52,7 +59,7 @@ class Hub(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Writing, http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests.append(f"{self.command} {self.path}")
         path = unquote(urlsplit(self.path).path)
@@ -105,7 +112,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "blobs=True" in self.path:
             for path, about in zip(paths, files, strict=True):
                 about["size"] = path.stat().st_size
-        return self._answer_json({"id": asked["id"], "sha": COMMIT, "siblings": files})
+        about = {"id": asked["id"], "sha": self.head(asked["id"]), "siblings": files}
+        return self._answer_json(about | {"private": self.server.private.get(asked["id"], False)})
 
     def _tree(self, asked):
         folder = self.repo / (asked["path"] or "")

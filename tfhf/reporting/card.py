@@ -4,11 +4,13 @@ Everything it says is computed from the run; what is not known is said to be unk
 (a licence, for one, is the user's to add).
 """
 
+import dataclasses
+import os
 import re
 from pathlib import Path
 
 from tfhf import storage
-from tfhf.reporting import snippets
+from tfhf.reporting import metadata, snippets
 from tfhf.reporting.findings import (
     calibration,
     counted,
@@ -19,14 +21,14 @@ from tfhf.reporting.findings import (
     signatures,
 )
 from tfhf.reporting.metrics import metric, metric_name
-from tfhf.reporting.record import read
+from tfhf.reporting.record import SPLITS, read
 from tfhf.reporting.values import number, section
 from tfhf.reporting.wording import figure, headline_figure
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-# The Hub's name of a task, where it is another than the pipeline's.
-HUB_TASKS = {"feature-extraction": "sentence-similarity"}
 FEW_ROWS = 10  # of a class: too few to trust its figures
+MOST_LABELS = 20  # whose shares are told
+# The folders before a file's name, where an absolute path stands in a text.
+PLACE = re.compile(r"(?<![^\s'\"(\[=])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:,'\"]+[/\\])+(?=[^\s/\\])")
 
 
 def write_card(run_folder):
@@ -47,17 +49,30 @@ def write_card(run_folder):
     return path
 
 
-def card(run_folder):
-    """The text of the model card; as `write_card`, which writes it."""
+def card(run_folder, repo=None, licence=None, examples=()):
+    """The text of the model card; as `write_card`, which writes it.
+
+    Args:
+        run_folder: the folder that `tfhf train` wrote.
+        repo: the Hub id under which the model will stand; the card then names it, and no place of
+            this machine.
+        licence: the Hub's id of the model's licence, such as `apache-2.0`.
+        examples: texts to try the model with on the Hub's page.
+    """
     import yaml
 
     record = read(run_folder)
-    front = yaml.safe_dump(_front_matter(record), sort_keys=False, allow_unicode=True)
+    if repo is not None:
+        record = published(record, repo)
+    front = metadata.front_matter(record, licence, examples)
+    front = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     sections = [
         f"# {record.name}",
         _opening(record),
         "## Results",
         _results(record),
+        "## Data",
+        _data(record),
         "## Training",
         _training(record),
         "## Limits",
@@ -72,46 +87,54 @@ def card(run_folder):
     return f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n"
 
 
-def _front_matter(record):
-    """Metadata of the Hub, https://huggingface.co/docs/hub/model-cards#model-card-metadata."""
-    task = _hub_task(record)
-    data = section(record.recipe, "data")
-    base = _base_model(record)
-    dataset = data.get("path") if _is_hub_id(data.get("path")) else None
-    front = {"library_name": "transformers", "tags": ["tfhf", "tensorflow"]}
-    if task:
-        front["pipeline_tag"] = task
-    if base:
-        front["base_model"] = base
-    if dataset:
-        front["datasets"] = [dataset]
-    results = _model_index(record, task, dataset)
-    if results:
-        kinds = dict.fromkeys(figure["type"] for each in results for figure in each["metrics"])
-        front["metrics"] = list(kinds)
-        front["model-index"] = [{"name": record.name, "results": results}]
-    return front
+def published(record, repo):
+    """A record as others may read it: under its Hub id, files called by their names alone."""
+    import yaml
+
+    recipe = _without_places(record.recipe)
+    data = record.data | {"notes": [_without_places(note) for note in record.data_notes]}
+    text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+    return dataclasses.replace(record, recipe=recipe, recipe_text=text, data=data, repo=repo)
 
 
-def _model_index(record, task, dataset):
-    """The Hub's list of results, one entry per split."""
+def _without_places(value):
+    """A value of a recipe, or a note, without the folders of this machine."""
+    if isinstance(value, dict):
+        return {key: _without_places(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_places(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if os.path.isabs(value) and Path(value).name:
+        return f"./{Path(value).name}"  # a path still, and no id of the Hub
+    return PLACE.sub("", value)
+
+
+def _data(record):
+    """What the model learned from and was measured on."""
     name = dataset_name(record)
-    results = []
-    for split, figures in record.metrics.items():
-        known = [
-            {"type": metric(key).hub, "name": metric_name(key), "value": round(number(value), 4)}
-            for key, value in figures.items()
-            if metric(key).hub and number(value) is not None
-        ]
-        if task and name and known:
-            results.append(
-                {
-                    "task": {"type": task, "name": task.replace("-", " ")},
-                    "dataset": {"type": dataset or _file_kind(name), "name": name, "split": split},
-                    "metrics": known,
-                }
-            )
-    return results
+    columns = section(section(record.recipe, "data"), "columns")
+    said = f"`{name}`" if name else "Not recorded"
+    if columns:
+        said += "; columns: " + ", ".join(f"{role} is `{one}`" for role, one in columns.items())
+    lines = [f"{said}.", ""]
+    rows = []
+    for split in SPLITS:
+        about = record.split(split)
+        if number(about.get("rows")) is not None:
+            ranks = section(section(about, "lengths"), "percentiles")
+            tokens = [figure(ranks.get(rank), 0) for rank in ("50", "95", "100")]
+            rows.append(f"| {split} | {about['rows']:,} | {' | '.join(tokens)} |")
+    if rows:
+        head = "| split | rows | tokens of the middle row | 95 % have at most | longest |"
+        lines += [head, "|---|---:|---:|---:|---:|", *rows, ""]
+    counts = section(record.split("train"), "labels")
+    total = sum(number(count) or 0 for count in counts.values())
+    if total:
+        shares = [f"{_plain(name)} {count / total:.1%}" for name, count in counts.items()]
+        more = f" and {len(shares) - MOST_LABELS} more" if shares[MOST_LABELS:] else ""
+        lines.append(f"Labels in train: {', '.join(shares[:MOST_LABELS])}{more}.")
+    return "\n".join(lines).rstrip()
 
 
 def _opening(record):
@@ -247,32 +270,6 @@ def _class_limits(record):
             f"{counted(record)}, too few to trust their figures."
         )
     return lines
-
-
-def _hub_task(record):
-    """The Hub's `pipeline_tag`, or None for a task that tfhf does not know."""
-    how = snippets.use(record)
-    return HUB_TASKS.get(how.pipeline, how.pipeline) if how.kind else None
-
-
-def _base_model(record):
-    from tfhf.models.sources import MINILM, MINILM_HUB
-
-    model = record.recipe.get("model")
-    if model == MINILM:
-        return MINILM_HUB[0]
-    return model if _is_hub_id(model) else None
-
-
-def _is_hub_id(name):
-    """Whether a recipe's name is one of the Hub: it looks so, and no such folder is here."""
-    return isinstance(name, str) and bool(HUB_ID.fullmatch(name)) and not Path(name).exists()
-
-
-def _file_kind(name):
-    """What the Hub calls data read from files: `csv`, `json`, …"""
-    suffix = name.rsplit(".", 1)[-1].lower()
-    return {"jsonl": "json", "tsv": "csv"}.get(suffix, suffix) if "." in name else "custom"
 
 
 def _code(text, language="python"):

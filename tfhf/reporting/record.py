@@ -26,6 +26,7 @@ class Record:
     `steps` and `epochs` are the two kinds of rows of `log.jsonl`: those with a loss and those with
     validation figures. `metrics` is by split; so is `predictions`, of which only the split that
     counts is read, test before validation. `config` is `model/config.json`.
+    `repo` is the Hub id under which the model will stand, where it is to be published.
     """
 
     folder: Path
@@ -42,11 +43,17 @@ class Record:
     predicted_form: str | None = None
     config: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
+    repo: str | None = None
 
     @property
     def name(self):
-        """The run folder's own name."""
-        return self.folder.resolve().name
+        """The run folder's own name, or that of the Hub's repository."""
+        return self.repo.rpartition("/")[2] if self.repo else self.folder.resolve().name
+
+    @property
+    def model_place(self):
+        """What code names to load the model: the Hub's repository, or the folder."""
+        return self.repo or f"{self.shown}/model"
 
     @property
     def shown(self):

@@ -78,7 +78,7 @@ def _arguments(asked):
 
 def in_tensorflow(record):
     """Python code that uses the model with tfhf."""
-    how, folder = use(record), f"{record.shown}/model"
+    how, folder = use(record), record.model_place
     if how.pipeline == "feature-extraction":
         # The pipeline of this name gives the vectors of single tokens, as transformers' does.
         return "\n".join(
@@ -114,7 +114,7 @@ def auto_class(record):
 
 def in_pytorch(record):
     """Python code that uses the model's weights with PyTorch."""
-    folder = f"{record.shown}/model"
+    folder = record.model_place
     if (record.folder / "model" / "modules.json").is_file():
         return _with_sentence_transformers(folder)
     name = auto_class(record)
