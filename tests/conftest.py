@@ -15,6 +15,14 @@ WORDS = {
     "positive": ["lovely", "great film", "a warm and funny story", "I would see it again"],
     "negative": ["dull", "bad film", "a cold and tired story", "I would not see it again"],
 }
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 32,
+    "initializer_range": 0.2,  # so narrow a model learns nothing from BERT's 0.02
+}
 
 
 def toy_rows(count=48):
@@ -60,19 +68,35 @@ def tiny_bert_folder(tiny_tokenizer, tmp_path_factory):
     from tfhf import models
 
     tf_keras.utils.set_random_seed(0)
-    config = BertConfig(
-        vocab_size=len(tiny_tokenizer),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-        initializer_range=0.2,  # so narrow a model learns nothing from BERT's 0.02
-    )
+    config = BertConfig(**TINY, vocab_size=len(tiny_tokenizer))
     backbone = TFBertModel(config)
     backbone.build_in_name_scope()
     folder = tmp_path_factory.mktemp("tiny-bert")
     models.save_backbone(backbone, tiny_tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bare_bert_folder(tiny_tokenizer, tmp_path_factory):
+    """Such a checkpoint made without TensorFlow, all zeros: enough for what only checks it."""
+    import numpy as np
+    from transformers import BertConfig
+
+    from tfhf.models import tensors
+
+    folder = tmp_path_factory.mktemp("bare-bert")
+    tiny_tokenizer.save_pretrained(folder)
+    config = BertConfig(**TINY, vocab_size=len(tiny_tokenizer))
+    (folder / "config.json").write_text(config.to_json_string(), encoding="utf-8")
+    shapes = {"word": len(tiny_tokenizer), "position": 32, "token_type": 2}
+    weights = {
+        f"embeddings.{name}_embeddings.weight": (
+            (rows, 16),
+            lambda rows=rows: np.zeros((rows, 16)),
+        )
+        for name, rows in shapes.items()
+    }
+    tensors.write(folder / "model.safetensors", weights)
     return folder
 
 

@@ -239,10 +239,11 @@ def test_empty_string_is_no_label(write, error_of):
 @pytest.mark.parametrize("choice", ["error", "drop"])
 def test_no_row_has_a_label(fails, choice):  # row 25
     assert fails([None, None], on_unlabeled=choice) == (
-        "data.train: all 2 rows have no label in 'label'"
+        "data.train: all 2 rows have no label in 'label'; name the column of labels in data.columns"
     )
     assert fails([[], []], on_unlabeled=choice) == (
-        "data.train: all 2 rows have an empty list of labels in 'label'"
+        "data.train: all 2 rows have an empty list of labels in 'label'; name the column of labels "
+        "in data.columns"
     )
 
 

@@ -72,7 +72,10 @@ def decide(rows, column, problem=None, given=None):
     found = read_labels(rows, column, mixed_allowed=given is not None)
     if not found.values:
         what = "no label" if found.missing.all() else "an empty list of labels"
-        raise UserError(f"{rows.name}: all {len(rows)} rows have {what} in {column!r}")
+        raise UserError(
+            f"{rows.name}: all {len(rows)} rows have {what} in {column!r}; name the column of "
+            "labels in data.columns"
+        )
     if found.listed and problem == "single_label":
         raise UserError(
             f"data.columns: {column!r} holds a list per row ({rows.where(0)}), but "
