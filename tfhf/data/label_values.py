@@ -144,7 +144,7 @@ def _floats(array, where, noun, needed_by):
     text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     try:
         return text.cast(pa.float64())
-    except pa.ArrowInvalid:  # a text that is no number, or one that only Python reads, like "+1"
+    except pa.ArrowInvalid:  # a text that is no number, or one that only Python reads
         numbers = []
         for row, value in enumerate(text.to_pylist()):
             try:
@@ -203,7 +203,8 @@ def _read_columns(rows, columns):
         missing |= one.missing
     marks = np.stack(marks, axis=1)  # (N, C)
     entry_rows, codes = np.nonzero(marks)
-    values, codes = np.unique(codes, return_inverse=True)
+    values = np.flatnonzero(marks.any(axis=0))
+    codes = np.searchsorted(values, codes)
     return LabelValues(
         [columns[one] for one in values],
         codes,
