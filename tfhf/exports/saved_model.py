@@ -21,7 +21,18 @@ from tfhf.exports import (
     rehearsal,
     warmup,
 )
+from tfhf.exports.answers import generated
 from tfhf.exports.tokenizers.comparison import HARD_TEXTS, differences
+
+# What the signature `continue` takes beside the texts, and the model beside their tokens.
+SO_FAR = {
+    "so_far": tf.TensorSpec([None], tf.string, "so_far"),
+    "steps": tf.TensorSpec([None], tf.int32, "steps"),
+}
+BEGUN = {
+    "begun": tf.TensorSpec([None, None], tf.int32, "begun"),
+    "steps": tf.TensorSpec([], tf.int32, "steps"),
+}
 
 
 def publish(model, folder, rows, expected, *, asked, about=None, card=None):
@@ -113,6 +124,8 @@ def save(model, graph_tokenizer, folder, *, about=None):
       `(B,)` string → `label` `(B,)` string, `score` `(B,)` and `probabilities` `(B, C)` float32.
     - `tokens`: what the tokenizer gives, `(B, T)` int32 → what the model gives: `logits` float32,
       or generated tokens.
+    - `continue`, for tasks with `continues`: what `serving_default` takes, `so_far` `(B,)` string
+      and `steps` `(B,)` int32 → the answers so far, `so_far`, and `finished` `(B,)` bool.
     - `classify`: `inputs` `(B,)`, serialized `tf.Example`s with the texts as features → `classes`
       `(B, C)` string and `scores` `(B, C)` float32. For a regression instead
       `regress`: `inputs` → `outputs` `(B,)` float32. Neither for tasks without classes of a row.
@@ -166,7 +179,9 @@ def _signatures(backbone, task, graph_tokenizer):
         for name, tensor in task.fed(encode.structured_outputs).items()
     }
     # Traced once; the signatures call it.
-    forward = _traced(lambda **tokens: _as_float32(_forward(task, backbone, tokens)), tokens)
+    begun = BEGUN if task.continues else {}
+    model = _traced(lambda **fed: _as_float32(_forward(task, backbone, fed)), tokens | begun)
+    forward = _traced(_from_the_start(model), tokens) if begun else model
 
     def serve(**texts):
         inputs = encode(**texts)
@@ -174,6 +189,12 @@ def _signatures(backbone, task, graph_tokenizer):
         if not task.generates:
             results = task.outputs(results, inputs, backbone)
         return _as_float32(task.answers_in_graph(results, inputs, texts, graph_tokenizer))
+
+    def go_on(so_far, steps, **texts):
+        inputs = encode(**texts)
+        results = generated.continued(model, task.fed(inputs), so_far, steps)
+        state = {name: results[name] for name in ("so_far", "finished")}
+        return task.answers_in_graph(results, inputs, texts, graph_tokenizer) | state
 
     def parsed(inputs):
         features = {role: tf.io.FixedLenFeature([], texts[role].dtype) for role in texts}
@@ -189,6 +210,8 @@ def _signatures(backbone, task, graph_tokenizer):
 
     served = _traced(serve, texts)
     signatures = {"serving_default": served, "tokens": forward}
+    if task.continues:
+        signatures["continue"] = _traced(go_on, texts | SO_FAR)
     examples = {"inputs": tf.TensorSpec([None], tf.string, "inputs")}
     if task.problem == "regression":
         signatures["regress"] = _traced(regress, examples)
@@ -201,6 +224,16 @@ def _forward(task, backbone, tokens):
     """What a model makes of tokens: what `forward` gives, or the tokens it generates."""
     found = task.forward(backbone, tokens, False)
     return task.outputs(found, tokens, backbone) if task.generates else found
+
+
+def _from_the_start(generate):
+    """What goes on with answers as what gives them from their first token to their last."""
+
+    def forward(**tokens):
+        none = tf.zeros([tf.shape(tokens["input_ids"])[0], 0], tf.int32)
+        return generate(**tokens, begun=none, steps=tf.int32.max)
+
+    return forward
 
 
 def _traced(function, inputs):

@@ -8,13 +8,15 @@ from tfhf.exports import graphs, signature_checks
 PLACE = Path("assets.extra", "tf_serving_warmup_requests")
 MOST_RECORDS = 1000  # more, and TensorFlow Serving refuses to load the version
 BATCHES = (1, 8, 32)
+FEW_STEPS = 2  # tokens that a request to `continue` generates
 
 
 def write(folder, rows, *, batches=BATCHES):
     """Writes warm-up requests into a version that is not served yet.
 
     For the short, the median and the long ones of the rows, and for each size of batch, one
-    request to `serving_default`, and one to `classify` or `regress` where the version has it.
+    request to `serving_default`, and one to `classify`, `regress` or `continue` where the version
+    has it.
     Source: https://www.tensorflow.org/tfx/serving/saved_model_warmup
 
     Args:
@@ -36,7 +38,10 @@ def write(folder, rows, *, batches=BATCHES):
         for size in batches:
             chosen = _neighbours(order, place, size)
             part = {name: [values[row] for row in chosen] for name, values in rows.items()}
-            records.append(_predict(part, signatures["serving_default"]))
+            records.append(_predict(part, "serving_default", signatures))
+            if "continue" in signatures:
+                begun = {"so_far": [""] * size, "steps": [FEW_STEPS] * size}
+                records.append(_predict(part | begun, "continue", signatures))
             records += [_on_examples(part, kind) for kind in _FILLED if kind in signatures]
     path = folder / PLACE
     path.parent.mkdir(exist_ok=True)
@@ -65,17 +70,17 @@ def _length(value):
     return len(value) if isinstance(value, str | bytes) else 0
 
 
-def _predict(part, signature):
-    """A request to `serving_default` as TensorFlow Serving logs it."""
+def _predict(part, name, signatures):
+    """A request to a signature as TensorFlow Serving logs it."""
     import tensorflow as tf
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     record = PredictionLog()
     request = record.predict_log.request
-    request.model_spec.signature_name = "serving_default"
-    for name, values in part.items():
-        tensor = tf.make_tensor_proto(rectangular(values), dtype=signature.inputs[name].dtype)
-        request.inputs[name].CopyFrom(tensor)
+    request.model_spec.signature_name = name
+    for key, values in part.items():
+        kind = signatures[name].inputs[key].dtype
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(rectangular(values), dtype=kind))
     return record
 
 

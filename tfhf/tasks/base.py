@@ -449,6 +449,12 @@ class Task:
         return {}
 
     @property
+    def continues(self):
+        """Whether an export can also generate a text in parts: `outputs` takes `begun` and `steps`
+        among its inputs, as `tfhf.learning.decoding.generation.generate` does."""
+        return False
+
+    @property
     def served_labels(self):
         """Names of the classes that `assets/labels.txt` lists; None for no such file."""
         return self.labels

@@ -227,6 +227,10 @@ class CausalLM(Task):
         sampled = self.generation_config is not None and self.generation.do_sample
         return {"prompt": TEXT} | ({"seed": NUMBER} if sampled else {})
 
+    @property
+    def continues(self):
+        return self.generation.answers == 1
+
     def proof_rows(self, rows):
         return [{"prompt": language.prompt_of(row)} for row in rows]
 

@@ -236,9 +236,8 @@ class Text2Text(Task):
     def outputs(self, outputs, inputs, backbone):
         from tfhf.learning.decoding.generation import generate
 
-        rows = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         seeds = inputs.get("seed", inputs.get("feature"))
-        return generate(backbone, rows, self.decoding, seeds=seeds)
+        return generate(backbone, inputs, self.decoding, seeds=seeds)
 
     # === Serving ===
 
@@ -246,6 +245,10 @@ class Text2Text(Task):
     def serving_inputs(self):
         sampled = {"seed": NUMBER} if self.decoding and self.decoding.do_sample else {}
         return {"source": TEXT} | sampled
+
+    @property
+    def continues(self):
+        return self.decoding.answers == 1
 
     def served_rows(self, rows):
         return {"source": rows["source"][:], "seed": list(range(len(rows)))}

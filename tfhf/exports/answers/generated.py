@@ -43,6 +43,41 @@ def padded(ids, fill):
     }
 
 
+def continued(generate, inputs, so_far, steps):
+    """Goes on with answers, each row for itself: they may have come to different lengths.
+
+    Args:
+        generate: takes a row's inputs, `begun` `(1, M)` and `steps`, as the function of that name
+            in `tfhf.learning.decoding.generation` does, and gives `sequences` and `lengths`.
+        inputs: name → `(B, …)`.
+        so_far: `(B,)` string, the tokens that were made, as this function writes them.
+        steps: `(B,)` int32, most tokens to make now.
+
+    Returns:
+        `sequences` `(B, 1, L)` and `lengths` `(B, 1)` int32, all that was made; `so_far` `(B,)`
+        string; `finished` `(B,)` bool: fewer tokens than asked for were left to make.
+    """
+
+    def one(row):
+        begun = tf.strings.to_number(tf.strings.split(row["so_far"]), tf.int32)
+        alone = {name: row[name][tf.newaxis] for name in inputs}
+        found = generate(**alone, begun=begun[tf.newaxis], steps=row["steps"])
+        made = found["sequences"][0, 0, : found["lengths"][0, 0]]
+        written = tf.strings.reduce_join(tf.strings.as_string(made), separator=" ")
+        return written, tf.size(made) - tf.size(begun) < row["steps"]
+
+    rows = inputs | {"so_far": so_far, "steps": steps}
+    so_far, finished = tf.map_fn(one, rows, fn_output_signature=(tf.string, tf.bool))
+    made = tf.strings.split(so_far)
+    made = made.with_values(tf.strings.to_number(made.values, tf.int32))
+    return {
+        "sequences": made.to_tensor()[:, tf.newaxis],
+        "lengths": tf.cast(made.row_lengths(), tf.int32)[:, tf.newaxis],
+        "so_far": so_far,
+        "finished": finished,
+    }
+
+
 def texts(results, tokenizer, clean_up=None):
     """What was generated, as text.
 

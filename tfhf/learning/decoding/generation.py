@@ -12,6 +12,8 @@ def generate(backbone, inputs, settings, *, seeds=None, stops=None, on_tokens=No
     Args:
         backbone: a transformers TensorFlow model with a language modelling head.
         inputs: `input_ids` and `attention_mask`, `(B, T)` int32; padding may stand on either side.
+            To go on with answers that have begun, also `begun` `(B, M)` int32, their tokens, and
+            `steps`, a scalar int32: how many more to make at most. Not with several answers.
         settings: a Generation. A row ends, too, where the model has no further positions.
         seeds: `(B,)` int32, what makes a row's draws its own when sampling (its number in the
             data, say); its place in the batch by default.
@@ -20,9 +22,9 @@ def generate(backbone, inputs, settings, *, seeds=None, stops=None, on_tokens=No
             before (`(B × answers,)` each); not with beams, and not in an export.
 
     Returns:
-        `sequences` `(B, answers, L)` int32, without the prompt, filled up with `pad_token_id`;
-        `lengths` `(B, answers)` int32, the end-of-text token counted; with beams `scores`
-        `(B, answers)` float32.
+        `sequences` `(B, answers, L)` int32, without the prompt, filled up with `pad_token_id`, what
+        had begun included; `lengths` `(B, answers)` int32, the end-of-text token counted; with
+        beams `scores` `(B, answers)` float32.
 
     Raises:
         UserError: if the model's family cannot be decoded, or has too few positions.
@@ -33,7 +35,8 @@ def generate(backbone, inputs, settings, *, seeds=None, stops=None, on_tokens=No
         return beams.search(model, settings, limits)
     if seeds is None:
         seeds = tf.range(tf.shape(model.prompt)[0])
-    return loop.decode(model, settings, limits, seeds, stops, on_tokens)
+    begun = loop.Begun(inputs["begun"], inputs["steps"]) if "begun" in inputs else None
+    return loop.decode(model, settings, limits, seeds, stops, on_tokens, begun)
 
 
 def _limits(config, model, settings):

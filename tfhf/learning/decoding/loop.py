@@ -1,11 +1,20 @@
 """Greedy decoding and sampling: one token after the other, each row for itself."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from tfhf.learning.decoding import rules, stepping
 
 
-def decode(model, settings, limits, seeds, stops=None, on_tokens=None):
+class Begun(NamedTuple):
+    """Answers to go on with, one for each row."""
+
+    tokens: tf.Tensor  # (B, M) int32, what was made of them
+    steps: tf.Tensor  # () int32, most tokens to make now
+
+
+def decode(model, settings, limits, seeds, stops=None, on_tokens=None, begun=None):
     """Continues every prompt.
 
     Args:
@@ -16,19 +25,23 @@ def decode(model, settings, limits, seeds, stops=None, on_tokens=None):
         stops: a Stops, whose strings end a text, or None.
         on_tokens: called, while a graph runs, with the new tokens of each step (pad where a text
             has ended) and whether each text had ended before, `(N,)` each; or None.
+        begun: a Begun; None begins with the prompts, and goes on to the ends.
 
     Returns:
         `sequences` `(B, answers, L)` int32 and `lengths` `(B, answers)` int32.
     """
     answers = settings.answers
-    logits, cache = model.start()
-    logits, cache = tf.repeat(logits, answers, axis=0), stepping.repeated(cache, answers)
     limits = tf.repeat(limits, answers)
     most = tf.reduce_max(limits)
     rows = tf.shape(limits)[0]
     width = tf.shape(model.prompt)[1]
-    room = tf.fill([rows, most], settings.pad_token_id)
-    tokens = tf.concat([tf.repeat(model.prompt, answers, axis=0), room], 1)
+    if begun is None:
+        begun = Begun(tf.zeros([tf.shape(model.prompt)[0], 0], tf.int32), most)
+    logits, cache = model.start(begun.tokens)
+    logits, cache = tf.repeat(logits, answers, axis=0), stepping.repeated(cache, answers)
+    start = _start(model, settings, limits, stops, begun.tokens)
+    before = start[1]
+    end = before + tf.minimum(begun.steps, most - before)
     prompt = tf.cast(tf.repeat(model.real, answers, axis=0), tf.bool)
     draws = _draws(settings, seeds, most) if settings.do_sample else None
 
@@ -53,7 +66,7 @@ def decode(model, settings, limits, seeds, stops=None, on_tokens=None):
         tokens = tf.where(columns == width + made, chosen[:, None], tokens)
         made += 1
         lengths = tf.where(finished, lengths, made)
-        finished |= _is_one_of(chosen, settings.eos_token_id) | (made >= limits)
+        finished |= _is_one_of(chosen[:, None], settings.eos_token_id) | (made >= limits)
         if stops is not None:
             tails = stops.extended(tails, chosen)
             finished |= stops.reached(tails)
@@ -63,13 +76,11 @@ def decode(model, settings, limits, seeds, stops=None, on_tokens=None):
         logits, cache = model.step(tokens, made, cache, answers)
         return *pick(logits, tokens, made, finished, lengths, tails), cache
 
-    zeros = tf.zeros([rows], tf.int32)
-    start = (tokens, tf.constant(0), limits <= 0, zeros, tf.fill([rows], ""))
-    state = (*_first(pick, logits, start, most), cache)
+    state = (*_first(pick, logits, start, end > before), cache)
     shapes = [value.shape for value in state[:-1]] + [stepping.growing(cache)]
     shapes[0] = tf.TensorShape([None, None])
     tokens, made, _, lengths, _, _ = tf.while_loop(
-        lambda tokens, made, finished, *_: ~tf.reduce_all(finished),
+        lambda tokens, made, finished, *_: ~tf.reduce_all(finished) & (made < end),
         body,
         state,
         shape_invariants=tuple(shapes),
@@ -81,13 +92,32 @@ def decode(model, settings, limits, seeds, stops=None, on_tokens=None):
     }
 
 
-def _first(pick, logits, start, most):
+def _start(model, settings, limits, stops, begun):
+    """The state before the first step: tokens, how many are made, what has ended, lengths, tails.
+
+    Args:
+        begun: `(B, M)` int32, what was made before.
+    """
+    rows, before = tf.shape(limits)[0], tf.shape(begun)[1]
+    room = tf.fill([rows, tf.maximum(tf.reduce_max(limits) - before, 0)], settings.pad_token_id)
+    prompt, begun = (tf.repeat(x, settings.answers, axis=0) for x in (model.prompt, begun))
+    finished = _is_one_of(begun[:, -1:], settings.eos_token_id) | (before >= limits)
+    tails = tf.fill([rows], "")
+    if stops is not None:
+        tails = stops.spelled(begun)
+        finished |= stops.reached(tails)
+    lengths = tf.fill([rows], before)
+    return tf.concat([prompt, begun, room], 1), before, finished, lengths, tails
+
+
+def _first(pick, logits, start, wanted):
     """The first token, which needs no step of the model; none where no row may have one."""
-    return tf.cond(most > 0, lambda: pick(logits, *start), lambda: start)
+    return tf.cond(wanted, lambda: pick(logits, *start), lambda: start)
 
 
 def _is_one_of(tokens, wanted):
-    return tf.reduce_any(tokens[:, None] == tf.constant(list(wanted), tf.int32), -1)
+    """`(N,)` bool: whether a row of `(N, n)` tokens holds one of those."""
+    return tf.reduce_any(tokens[..., None] == tf.constant(list(wanted), tf.int32), [1, 2])
 
 
 def _draws(settings, seeds, most):

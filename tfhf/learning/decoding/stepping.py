@@ -50,13 +50,19 @@ class DecoderOnly:
         self.counts = backbone.config.model_type in families.COUNTING
         self.cached = backbone.config.model_type in families.CACHED
 
-    def start(self):
-        """Reads the prompts.
+    def start(self, begun=None):
+        """Reads the prompts, and what is behind them already.
+
+        Args:
+            begun: `(B, M)` int32, tokens made before; None where there are none.
 
         Returns:
-            The logits of the first token `(B, V)`, and the cache.
+            The logits of the next token `(B, V)`, and the cache.
         """
-        return self._read(self.prompt, self.real, None)
+        if begun is None:
+            return self._read(self.prompt, self.real, None)
+        real = self._filled(self.real, tf.shape(begun)[1])
+        return self._read(tf.concat([self.prompt, begun], 1), real, None)
 
     def step(self, tokens, made, cache, answers):
         """Reads the last token.
@@ -70,14 +76,17 @@ class DecoderOnly:
         Returns:
             The logits of the next token `(N, V)`, and the cache.
         """
-        prompt = tf.repeat(self.real, answers, axis=0)
-        follows = tf.reduce_sum(prompt, 1, keepdims=True) + tf.range(made)[None, :]
-        # Beyond the last position there are only rows that have ended.
-        real = tf.concat([prompt, tf.cast(follows < self.positions, tf.int32)], 1)
+        real = self._filled(tf.repeat(self.real, answers, axis=0), made)
         end = tf.shape(self.prompt)[1] + made
         if self.cached:
             return self._read(tokens[:, end - 1][:, None], real, cache)
         return self._read(tokens[:, :end], real, cache)
+
+    def _filled(self, prompt, made):
+        """The mask of the prompts and of what is made behind them."""
+        follows = tf.reduce_sum(prompt, 1, keepdims=True) + tf.range(made)[None, :]
+        # Beyond the last position there are only rows that have ended.
+        return tf.concat([prompt, tf.cast(follows < self.positions, tf.int32)], 1)
 
     def _read(self, ids, real, cache):
         inputs = {"input_ids": ids, "attention_mask": real}
@@ -109,9 +118,10 @@ class EncoderDecoder:
         self.prompt = tf.fill([tf.shape(ids)[0], 1], start)
         self.real = tf.ones_like(self.prompt)
 
-    def start(self):
-        """The logits of the first token `(B, V)`, and the cache."""
-        return self._read(self.prompt, self.mask, self.hidden, {})
+    def start(self, begun=None):
+        """As `DecoderOnly.start`."""
+        known = self.prompt if begun is None else tf.concat([self.prompt, begun], 1)
+        return self._read(known, self.mask, self.hidden, {})
 
     def step(self, tokens, made, cache, answers):
         """As `DecoderOnly.step`."""

@@ -22,6 +22,11 @@ class Stops:
         # Any bytes around it, not characters: what is kept may begin in the middle of one.
         self._pattern = rf"\C*({'|'.join(re.escape(text) for text in self.strings)})\C*"
 
+    def spelled(self, tokens):
+        """What tokens spell: `(N, M)` int32 → `(N,)` string."""
+        tokens = tf.minimum(tokens, len(self._texts) - 1)
+        return tf.strings.reduce_join(tf.gather(tf.constant(self._texts), tokens), 1)
+
     def extended(self, tails, tokens):
         """The ends of the texts with new tokens behind them.
 
@@ -32,8 +37,7 @@ class Stops:
         sizes = tf.strings.length(tails)
         kept = tf.minimum(sizes, self._kept)
         tails = tf.strings.substr(tails, sizes - kept, kept)
-        tokens = tf.minimum(tokens, len(self._texts) - 1)
-        return tf.strings.join([tails, tf.gather(tf.constant(self._texts), tokens)])
+        return tf.strings.join([tails, self.spelled(tokens[:, None])])
 
     def reached(self, tails):
         """`(N,)` bool: whether a stop stands in the end of a text."""
