@@ -19,6 +19,7 @@ quickstart: $(STAMP)
 	@echo "  open runs/quickstart/report.html"
 	@echo "  $(BIN)/tfhf predict runs/quickstart \"your own sentence\""
 	@echo "  $(BIN)/tfhf train quickstart data.train=your.csv 'data.columns={text: text, label: label}'"
+	@echo "  $(BIN)/tfhf serve runs/quickstart      # and try it on a page: http://127.0.0.1:8501"
 	@echo "  saved model for TensorFlow Serving: runs/quickstart/export/quickstart"
 
 test: $(STAMP)

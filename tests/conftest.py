@@ -139,7 +139,12 @@ def toy_run(toy_recipe, tmp_path_factory):
 
 @pytest.fixture
 def proven_here(monkeypatch):
-    """Exports prove themselves in this process: starting TensorFlow afresh takes seconds, and
+    """Exports prove themselves in this process, see `prove_here`."""
+    prove_here(monkeypatch)
+
+
+def prove_here(monkeypatch):
+    """Lets exports prove themselves in this process: starting TensorFlow afresh takes seconds, and
     `toy_run` does it already. How long answers take is not measured."""
     import tensorflow as tf
 

@@ -106,6 +106,40 @@ def served_models(half_plus_two, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def export_toy(tiny_bert_folder, tmp_path_factory):
+    """Exports a toy model that has learned nothing yet.
+
+    Called with a task's name, its options and its rows; gives the folder of the versions, which is
+    called as the task.
+    """
+    from tests import toys
+    from tests.conftest import prove_here
+    from tfhf import exporting, pieces, preparation
+    from tfhf.console import Phases
+    from tfhf.recipe import Recipe
+
+    def export(task, options, rows):
+        folder, toy = tmp_path_factory.mktemp(task), toys.of(task)
+        file = folder / "rows.jsonl"
+        lines = [json.dumps(row) + "\n" for row in rows]
+        file.write_text("".join(lines), encoding="utf-8")
+        recipe = {
+            "task": task,
+            "model": str(toy.model(tiny_bert_folder, folder / "model")),
+            "data": {"train": str(file), "validation": str(file)},
+            "options": options,
+        }
+        prepared = preparation.prepare(Recipe.load(recipe), Phases())
+        model = pieces.trained(prepared.source, prepared.task)
+        with pytest.MonkeyPatch.context() as patch:
+            prove_here(patch)
+            exporting.publish(folder / task, model, prepared.splits["validation"])
+        return folder / task
+
+    return export
+
+
 def _save_shared(folder):
     """A graph of TensorFlow 1, whose signatures read one and the same tensor."""
     import tensorflow as tf
@@ -173,6 +207,14 @@ def asked(port, method, path, body=None, headers=None):
         body=found,
         json=json.loads(found.decode("utf-8", "replace")) if is_json else None,
     )
+
+
+def predicted(port, name, rows, signature="serving_default"):
+    """What a model predicts for rows: per row a dictionary, or the value of an only output."""
+    body = {"instances": rows, "signature_name": signature}
+    found = asked(port, "POST", f"/v1/models/{name}:predict", body)
+    assert found.status == 200, found.json
+    return found.json["predictions"]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The running server: its limits, its versions, its page, how it starts and how it stops."""
+"""The running server: its limits, its versions, how it starts and how it stops."""
 
 import contextlib
 import os
@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from tests.serving.conftest import asked
 from tfhf.errors import UserError
-from tfhf.serving import server as serving
 from tfhf.serving.configuration import ModelConfig
 from tfhf.serving.server import Options, Server
 
@@ -271,28 +270,15 @@ def test_the_command_serves_until_it_is_stopped(served_models, number, status):
         | {"PYTHONPATH": str(Path(__file__).parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     try:
-        lines = [process.stderr.readline() for _ in range(2)]
-        assert lines == ["m: version 1 is served\n", f"http://127.0.0.1:{port}/v1/models/m\n"]
+        lines = [process.stderr.readline() for _ in range(3)]
+        assert lines == [
+            "m: version 1 is served\n",
+            f"http://127.0.0.1:{port}/v1/models/m\n",
+            f"a page to try it: http://127.0.0.1:{port}/\n",
+        ]
         assert asked(port, "POST", "/v1/models/m:predict", ASK).json == {"predictions": [2.5]}
         process.send_signal(number)
         assert process.wait(30) == status
     finally:
         process.kill()
         process.wait()
-
-
-# === The page ===
-
-
-def test_the_page_is_served_where_there_is_one(model, tmp_path, monkeypatch):
-    (tmp_path / "page.html").write_text("<p>é</p>", encoding="utf-8")
-    monkeypatch.setattr(serving, "PAGE", tmp_path / "page.html")
-    with running(model) as server:
-        found = asked(server.rest_port, "GET", "/")
-        assert (found.status, found.body.decode()) == (200, "<p>é</p>")
-        assert found.headers["content-type"] == "text/html; charset=utf-8"
-        assert asked(server.rest_port, "POST", "/", b"").status == 404
-    monkeypatch.setattr(serving, "PAGE", tmp_path / "nothing.html")
-    with running(model) as server:
-        found = asked(server.rest_port, "GET", "/")
-        assert (found.status, found.json) == (404, {"error": "Not found: GET /"})

@@ -28,9 +28,14 @@ def of(graph):
     Returns:
         dict from name to `SignatureDef`, in alphabetical order, `serving_default` first.
     """
-    names = [name for name in graph.signature_def if not name.startswith(_INTERNAL)]
+    return named(graph.signature_def)
+
+
+def named(signatures):
+    """Those of a graph's signatures that are its own, and not a note of the loader's."""
+    names = [name for name in signatures if not name.startswith(_INTERNAL)]
     names.sort(key=lambda name: (name != "serving_default", name))
-    return {name: graph.signature_def[name] for name in names}
+    return {name: signatures[name] for name in names}
 
 
 def tensor_text(name, tensor):

@@ -127,6 +127,12 @@ class Models:
                 raise invalid(f"Unrecognized servable version label: {label}")
             return config.labels[label]
 
+    def labels(self, name, version):
+        """The labels that stand for a version, sorted."""
+        with self._lock:
+            labels = self._configs[name].labels if name in self._configs else {}
+            return sorted(label for label, one in labels.items() if one == version)
+
     def states(self, name, version=None):
         """What has become of a model's versions.
 

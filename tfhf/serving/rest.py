@@ -10,10 +10,12 @@ from google.protobuf import json_format
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from tfhf import storage
 from tfhf.serving import (
     documents,
     examples,
     inference,
+    page,
     printing,
     replies,
     services,
@@ -27,7 +29,7 @@ _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _ASK = re.compile(rf"{_MODEL}:(classify|regress|predict)", re.IGNORECASE | re.ASCII)
 _LOOK = re.compile(rf"(?:{_MODEL}|/v1/models)(?:/(metadata))?", re.IGNORECASE | re.ASCII)
 _VERBS = {"classify", "regress", "predict"}
-JSON, HTML = "application/json", "text/html; charset=utf-8"
+JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,14 @@ class Rest:
         batcher: Batcher.
         limits: Limits.
         threads: an executor that reads, computes and writes.
-        page: HTML for people, at `/`; None: there is none.
     """
 
-    def __init__(self, models, batcher, limits, threads, page=None):
+    def __init__(self, models, batcher, limits, threads):
         self._models = models
         self._batcher = batcher
         self._limits = limits
         self._threads = threads
-        self._page = page
+        self._page = page.Page(models)
         self._open = 0
 
     async def __call__(self, scope, receive, send):
@@ -72,14 +73,15 @@ class Rest:
             return
         except RequestError as error:
             status, body, kind = error.http_status, printing.error(error.message), JSON
-        await Response(body, status, media_type=kind)(scope, receive, send)
+        headers = None if _is_rest(_path(request)) else page.HEADERS
+        await Response(body, status, headers, kind)(scope, receive, send)
 
     async def _answer(self, request):
         """Status, body and type of the reply."""
-        path = request.scope["raw_path"].decode("latin-1")
-        if not path.lower().startswith("/v1/"):
-            if path == "/" and self._page is not None and request.method in ("GET", "HEAD"):
-                return 200, self._page, HTML
+        path = _path(request)
+        if path in self._page.files and request.method in ("GET", "HEAD"):
+            return 200, *self._page.files[path]
+        if not _is_rest(path) and path != page.MODELS:
             return 404, printing.error(f"Not found: {request.method} {path}"), JSON
         if self._open >= self._limits.requests:
             raise RequestError("UNAVAILABLE", "too many requests at the same time")
@@ -135,6 +137,8 @@ class Rest:
             *place, part = found.groups()
             spec = _spec(*place)
             return self._metadata(spec) if part else self._status(spec)
+        elif method == "GET" and path == page.MODELS:
+            return storage.to_json(self._page.described()).encode("utf-8", "surrogateescape")
         raise invalid(f"Malformed request: {method} {path}")
 
     def _predict(self, spec, body, deadline):
@@ -182,6 +186,15 @@ class Rest:
             f'{{\n"model_spec":{_printed(spec).decode()},\n'
             f'"metadata": {{"signature_def": {_printed(signatures).decode()}}}\n}}\n'
         ).encode()
+
+
+def _path(request):
+    """The path of a request as it was sent."""
+    return request.scope["raw_path"].decode("latin-1")
+
+
+def _is_rest(path):
+    return path.lower().startswith("/v1/")
 
 
 def _printed(message):

@@ -1,6 +1,7 @@
 """One loaded version of a model: the loader, the session and the fetches of TensorFlow Serving."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,7 @@ class Servable:
     Args:
         name: the model's.
         version: int.
+        folder: the version's, a Path.
         session: holds the graph and its variables.
         signatures: name → `SignatureDef`.
 
@@ -24,9 +26,10 @@ class Servable:
         not_by_row: (feeds, fetches) of which the answers turned out not to be one per row.
     """
 
-    def __init__(self, name, version, session, signatures):
+    def __init__(self, name, version, folder, session, signatures):
         self.name = name
         self.version = version
+        self.folder = folder
         self.signatures = signatures
         self.not_by_row = set()
         self._session = session
@@ -102,7 +105,7 @@ def load(name, version, folder):
         session, graph = _session(folder)
     except (tf.errors.OpError, ValueError, RuntimeError, OSError) as error:
         raise RequestError("INVALID_ARGUMENT", f"{folder}: {_first_line(error)}") from error
-    servable = Servable(name, version, session, dict(graph.signature_def))
+    servable = Servable(name, version, Path(folder), session, dict(graph.signature_def))
     try:
         _warm_up(servable, folder)
     except BaseException:

@@ -8,13 +8,11 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tfhf.console import say
 from tfhf.errors import UserError
 from tfhf.serving.configuration import Batching
 
-PAGE = Path(__file__).with_name("page.html")
 THREADS = 64  # requests that are read, computed or written at the same time
 STOPPING_SECONDS = 30  # for requests in flight
 KEPT_SECONDS = 75  # a connection on which nothing is asked
@@ -116,9 +114,8 @@ class Server:
         from tfhf.serving.rest import Limits, Rest
 
         options = self.options
-        page = PAGE.read_bytes() if PAGE.is_file() else None
         limits = Limits(options.timeout, options.max_body, options.max_requests)
-        application = Rest(self.models, self.batcher, limits, self._threads, page)
+        application = Rest(self.models, self.batcher, limits, self._threads)
         config = uvicorn.Config(
             application,
             lifespan="off",
@@ -161,12 +158,16 @@ class Server:
         )
         remote.add(server, self.models, self.batcher, most_values=self.options.max_body)
         host, port = self.options.host, self.options.grpc_port
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self.grpc_port = server.add_insecure_port(address)
+            self.grpc_port = server.add_insecure_port(_place(host, port))
         except RuntimeError as error:
             raise _taken("--grpc-port", host, port, "it cannot be listened on") from error
         return server
+
+
+def _place(host, port):
+    """Host and port as addresses have them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _taken(option, host, port, reason):
@@ -190,10 +191,12 @@ def serve(configs, options):
     try:
         signal.signal(signal.SIGTERM, _terminated)
         server.start()
+        address = f"http://{_place(options.host, server.rest_port)}"
         for config in configs:
-            say(f"http://{options.host}:{server.rest_port}/v1/models/{config.name}")
+            say(f"{address}/v1/models/{config.name}")
         if server.grpc_port:
-            say(f"grpc://{options.host}:{server.grpc_port}")
+            say(f"grpc://{_place(options.host, server.grpc_port)}")
+        say(f"a page to try it: {address}/")
         threading.Event().wait()
     finally:
         server.stop()
