@@ -4,6 +4,7 @@ Results (predictions, tables) go to stdout, so that they can be piped; all of th
 """
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -58,7 +59,8 @@ class Phases(dict):
         try:
             yield found
         except BaseException:
-            print(file=sys.stderr, flush=True)
+            if not talks:
+                print(file=sys.stderr, flush=True)
             raise
         seconds = time.perf_counter() - start
         self[name] = round(self.get(name, 0.0) + seconds, 2)
@@ -68,8 +70,14 @@ class Phases(dict):
 
 def load_tensorflow():
     """Imports TensorFlow without its announcements; what follows imports it for nothing."""
+    # To those who train in TensorFlow on purpose it says nothing that they could mend.
+    logging.getLogger("transformers.modeling_tf_utils").addFilter(_advises_nothing)
     with hushed():
         import tensorflow  # noqa: F401
+
+
+def _advises_nothing(record):
+    return "recommend migrating to PyTorch" not in record.getMessage()
 
 
 @contextlib.contextmanager
