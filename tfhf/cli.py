@@ -31,7 +31,7 @@ class Commands(click.Group):
 def _line(error):
     """What went wrong in one line: a mistake as it is worded, anything else as the bug it is."""
     if isinstance(error, UserError):
-        return f"tfhf: {error}"
+        return "tfhf: " + "\\n".join(str(error).splitlines())  # a file's name may hold a break
     last = str(error).strip().splitlines() or [""]
     name = type(error).__name__
     return f"tfhf: this is a bug in tfhf: {name}: {last[-1]} (tfhf --debug shows where)"

@@ -172,7 +172,7 @@ def parse_overrides(texts):
         if not equals or not key:
             raise UserError(f"overrides look like train.epochs=1; received {text!r}")
         try:
-            changes[key] = yaml.load(value, _Loader)
+            changes[key] = _parse(value)
         except yaml.YAMLError as error:
             raise UserError(f"{key}: the value is not valid YAML; received {value!r}") from error
     return changes
@@ -212,13 +212,25 @@ def _shipped_folder():
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without anchors (a short file must stay short) and without repeated keys."""
+    """Safe YAML without anchors (a short file must stay short), tags and repeated keys."""
 
     def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.YAMLError(f"line {mark.line + 1}: aliases are not allowed in a recipe")
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"line {line}: aliases are not allowed in a recipe")
+        if getattr(event, "tag", None) is not None:
+            raise yaml.YAMLError(f"line {line}: tags such as {event.tag} are not allowed")
         return super().compose_node(parent, index)
+
+    def construct_object(self, node, deep=False):
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, IndexError) as error:  # 2026-02-31, 0b, 1:_ and the like
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(
+                f"line {line}: {node.value!r} is no number or date; put it in quotes"
+            ) from error
 
     def construct_mapping(self, node, deep=False):
         seen = set()
@@ -233,11 +245,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _parse(text):
+    """YAML → plain values.
+
+    Raises:
+        yaml.YAMLError: for whatever is wrong with it.
+    """
+    try:
+        return yaml.load(text, _Loader)  # a SafeLoader
+    except RecursionError:
+        raise yaml.YAMLError("lists or keys are nested too deeply") from None
+
+
 def _read(path):
     if path.stat().st_size > LARGEST_RECIPE:
         raise UserError(f"{path}: too large for a recipe: {path.stat().st_size:,} bytes")
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+        values = _parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except yaml.MarkedYAMLError as error:

@@ -73,15 +73,16 @@ def test_lists_for_text(write, error_of):
     )
 
 
-def test_invalid_unicode_in_parquet(folder, error_of):  # row 40
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_invalid_unicode_in_arrow(folder, error_of, column):  # row 40
     offsets = pa.py_buffer(np.array([0, 1, 4], np.int32).tobytes())
     bad = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"a\xed\xa0\x80")])
-    table = pa.table({"text": bad, "label": [0, 1]})
+    table = pa.table({"text": ["a", "b"], "label": ["a", "b"]} | {column: bad})
     with pa.ipc.new_file("a.arrow", table.schema) as writer:
         writer.write_table(table)
     assert error_of("a.arrow") == (
-        "a.arrow row 2: column 'text' is not valid Unicode: byte 0xed (half a surrogate pair, or "
-        "text in another encoding); rewrite it as UTF-8"
+        f"a.arrow row 2: column {column!r} is not valid Unicode: byte 0xed (half a surrogate pair, "
+        "or text in another encoding); rewrite it as UTF-8"
     )
 
 

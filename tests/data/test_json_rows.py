@@ -84,6 +84,19 @@ def test_rows_that_are_no_objects(write):
     assert line(write("b.json", "[]")) == "b.json has no rows"
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_row_of_null(write, number):  # Arrow takes it for a row of nulls, or ends the process
+    rows = ['{"n": 1}', '{"n": 2}', ""]
+    rows[number - 1] = " null"
+    assert line(write("a.jsonl", "\n".join(rows))) == (
+        f"a.jsonl:{number}: expected an object with named values, received null"
+    )
+    rows[number - 1] = 'null{"n": 1}'
+    assert line(write("a.jsonl", "\n".join(rows))) == (
+        f"a.jsonl:{number}: not valid JSON: Extra data"
+    )
+
+
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
@@ -99,6 +112,24 @@ def test_endless_nesting(write):
     deep = "[" * 200_000
     assert line(write("a.json", deep)) == "a.json: lists or objects are nested too deeply"
     assert line(write("a.jsonl", f'{{"n": 1}}\n{{"n": {deep}\n')) == (
+        "a.jsonl:2: lists or objects are nested too deeply"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "levels"),
+    [("[" * 99 + "]" * 99, 99), ("[[[]], " * 30 + "[]" + "]" * 30, 32), ('"' + "[" * 500 + '"', 0)],
+)
+def test_nesting_that_is_read(write, value, levels):
+    depth, kind = 0, read(write("a.jsonl", f'{{"n": {value}}}\n')).schema.field("n").type
+    while pa.types.is_list(kind):
+        depth, kind = depth + 1, kind.value_type
+    assert depth == levels
+
+
+@pytest.mark.parametrize("value", ["[" * 100 + "]" * 100, "[[], " * 60_000 + "1" + "]" * 60_000])
+def test_nesting_that_arrow_would_not_survive(write, value):
+    assert line(write("a.jsonl", f'{{"n": 1}}\n{{"n": {value}}}\n')) == (
         "a.jsonl:2: lists or objects are nested too deeply"
     )
 

@@ -1,4 +1,5 @@
 import gzip
+import struct
 from pathlib import Path
 
 import pyarrow as pa
@@ -93,6 +94,17 @@ def test_damaged_file(write, suffix, format_name, content):  # row 21
     )
 
 
+def test_offsets_that_point_elsewhere(folder):  # row 21; Arrow reads on where they point
+    path = write_arrow("a.arrow", pa.table({"text": ["aa", "bb"]}), "stream")
+    offsets = struct.pack("<3i", 0, 2, 4)
+    assert path.read_bytes().count(offsets) == 1
+    path.write_bytes(path.read_bytes().replace(offsets, struct.pack("<3i", 0, 2**30, 4)))
+    assert line("a.arrow") == (
+        "a.arrow: not a readable Arrow file: cut short, damaged, or of another format; write it "
+        "again"
+    )
+
+
 def test_parquet_without_rows(write):
     assert line(write("a.parquet", b"")) == "a.parquet is empty"
     assert line(
@@ -104,6 +116,16 @@ def test_parquet_with_duplicate_columns(folder):  # row 20
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["text", "text"])
     assert line(write_arrow("a.parquet", table, "parquet")) == (
         "a.parquet: two columns are called 'text'; rename one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "text,label\0\na,0\n"), ("a.jsonl", [{"text": "a", "label\0": {"b": 1}}])],
+)
+def test_nul_in_the_name_of_a_column(write, name, content):
+    assert line(write(name, content)) == (
+        f"{name}: a NUL is in the name of column 'label\\x00'; rename it"
     )
 
 

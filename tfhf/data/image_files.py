@@ -16,7 +16,10 @@ CHANNELS = (1, 2, 3, 4)  # grey, grey and opacity, RGB, RGB and opacity
 AT_ONCE = 1000  # images per record batch
 THUMBNAIL = 64  # pixels of a thumbnail's longer side
 # What NumPy raises for files that are not what they should be.
-_DAMAGES = (ValueError, TypeError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGES = (
+    *(ValueError, TypeError, EOFError, KeyError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last for archives that need a password
+)
 
 
 def folder_rows(files):

@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
@@ -13,6 +14,10 @@ from tfhf.data.streams import line_pieces, open_utf8
 from tfhf.errors import UserError
 
 MIXED = b"tfhf.mixed"  # schema metadata: column → which types it mixes and where
+DEEPEST = 100  # lists and objects in each other; Arrow's reader ends the process at some depth
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+ONE_OBJECT = "one object per line is expected"
+TOO_DEEP = "lists or objects are nested too deeply"
 
 
 class JsonRows:
@@ -75,7 +80,7 @@ class JsonRows:
     def _read_list(self, field):
         with open_utf8(self.path, self.encoding) as stream:
             try:
-                value = json.loads(stream.read())
+                value = json.loads(stream.read().decode())  # of bytes it would guess the encoding
             except ValueError as error:
                 if "Extra data" in error.msg and field is None:
                     return None  # objects over several lines each: let the line reader complain
@@ -88,7 +93,7 @@ class JsonRows:
                     f"{self.path}:{error.lineno}: not valid JSON: {error.msg}"
                 ) from None
             except RecursionError:
-                raise UserError(f"{self.path}: lists or objects are nested too deeply") from None
+                raise UserError(f"{self.path}: {TOO_DEEP}") from None
         if is_squad(value) and field in (None, "data"):
             value, self._squad = squad_rows(value, self.path), True
         elif isinstance(value, dict) or field is not None:
@@ -136,6 +141,11 @@ class JsonRows:
         """Finds one schema for all rows, and the columns that mix types."""
         schema, mixed = pa.schema([]), set()
         for first, piece in self._pieces():
+            deep, foreign = _look(piece)
+            if deep is not None:
+                raise UserError(f"{self._place(first + deep)}: {TOO_DEEP}")
+            if foreign:
+                raise self._broken(first, piece, ONE_OBJECT)
             while True:
                 try:
                     found = _parse(_as_text(piece, mixed))
@@ -149,33 +159,37 @@ class JsonRows:
                         raise self._broken(first, piece, str(error)) from None
                     mixed.add(column[1])
             if found.num_rows != _count_lines(piece):
-                raise self._broken(first, piece, "one object per line is expected")
+                raise self._broken(first, piece, ONE_OBJECT)
             schema, clashing = _merge(schema, found.schema)
             mixed |= clashing
         fields = [pa.field(one.name, pa.string()) if one.name in mixed else one for one in schema]
         places = {column: self._types_of(column) for column in sorted(mixed)}
         return pa.schema(fields, {MIXED: json.dumps(places)}), mixed
 
+    def _place(self, number):
+        """Where a line of `_pieces` is, numbered from 1."""
+        return f"{self.path} row {number}" if self._listed is not None else f"{self.path}:{number}"
+
     def _broken(self, first, piece, reason):
         """The error for the first line of a piece that cannot be read."""
-        place = f"{self.path} row " if self._listed is not None else f"{self.path}:"
         for number, line in enumerate(piece.split(b"\n"), start=first):
             if not line.strip():
                 continue
+            place = self._place(number)
             try:
-                row = json.loads(line, object_pairs_hook=_object)
+                row = json.loads(line.decode(), object_pairs_hook=_object)
             except ValueError as error:
-                return UserError(f"{place}{number}: not valid JSON: {getattr(error, 'msg', error)}")
+                return UserError(f"{place}: not valid JSON: {getattr(error, 'msg', error)}")
             except RecursionError:
-                return UserError(f"{place}{number}: lists or objects are nested too deeply")
+                return UserError(f"{place}: {TOO_DEEP}")
             if not isinstance(row, dict):
                 return UserError(
-                    f"{place}{number}: expected an object with named values, received "
+                    f"{place}: expected an object with named values, received "
                     f"{json.dumps(row)[:60]}"
                 )
             if re.search(r"[\ud800-\udfff]", json.dumps(row, ensure_ascii=False)):
                 return UserError(
-                    f"{place}{number}: half a surrogate pair, which is no character; remove the "
+                    f"{place}: half a surrogate pair, which is no character; remove the "
                     "\\ud800-\\udfff escape"
                 )
         return UserError(f"{self.path}: not valid JSON lines: {reason}")
@@ -208,6 +222,32 @@ def _row_fields(value):
         for name, one in value.items()
         if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)
     ]
+
+
+def _look(piece):
+    """Looks for what Arrow's reader does not survive: it ends the process.
+
+    Returns:
+        The number, from 0, of the first line that nests more than `DEEPEST` levels, or None; and
+        whether a line begins with something else than an object, such as null.
+    """
+    characters = np.frombuffer(piece, np.uint8)
+    ends = np.r_[np.flatnonzero(characters == ord("\n")), len(piece)]
+    starts = np.r_[0, ends[:-1] + 1]
+    opened = np.diff(np.searchsorted(np.flatnonzero(_any(characters, "[{")), ends), prepend=0)
+    for number in np.flatnonzero(opened > DEEPEST):  # few lines open so many, one after another
+        bare = np.frombuffer(STRING.sub(b"", piece[starts[number] : ends[number]]), np.uint8)
+        depths = np.cumsum(_any(bare, "[{").astype(np.int64) - _any(bare, "]}"))
+        if depths.max(initial=0) > DEEPEST:
+            return int(number), False
+    filled = starts < ends
+    odd = np.flatnonzero(filled)[characters[starts[filled]] != ord("{")]
+    lines = (piece[starts[number] : ends[number]].strip() for number in odd)
+    return None, any(line and not line.startswith(b"{") for line in lines)
+
+
+def _any(characters, two):
+    return (characters == ord(two[0])) | (characters == ord(two[1]))
 
 
 def _parse(piece, schema=None):

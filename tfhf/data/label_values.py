@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfhf.data.checks import check_characters
 from tfhf.data.rows import first_value, type_name
 from tfhf.errors import UserError
 
@@ -85,6 +86,8 @@ def read_labels(rows, column, *, mixed_allowed=False):
             f"{rows.where(0)}: label column {column!r} has type {type_name(array.type)}; a label "
             "is a number or a text, or a list of them"
         )
+    if type_name(array.type) == "text":
+        check_characters(rows, column, 0, array, entry_rows)
     if pa.types.is_boolean(array.type):
         array, names = array.cast(pa.int8()), ["False", "True"]
     values, codes = _factorize(array)

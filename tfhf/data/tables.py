@@ -103,16 +103,16 @@ def read_table(path, *, encoding=None, separator=None, field=None):
     key = [check_text(path, encoding), encoding, kind]
     if kind == "csv":
         separator = _separator(path, separator)
-        dataset = _cached([*key, separator], lambda: csv_rows(path, encoding, separator))
+        dataset = _cached(path, [*key, separator], lambda: csv_rows(path, encoding, separator))
         return Table(str(path), dataset, _by_row(path), untyped=True, folder=path.parent)
     if kind == "text":
-        dataset = _cached(key, lambda: text_lines(path, encoding))
+        dataset = _cached(path, key, lambda: text_lines(path, encoding))
         return Table(str(path), dataset, lambda row: f"{path}:{row + 1}", folder=path.parent)
     if kind.startswith("conll"):
         rows = ConllRows(path, encoding, universal=kind == "conllu")
-        return Table(str(path), _cached(key, rows.batches), rows.where)
+        return Table(str(path), _cached(path, key, rows.batches), rows.where)
     rows = JsonRows(path, encoding, field)
-    dataset = _cached([*key, suffix_of(path), field], rows.batches)
+    dataset = _cached(path, [*key, suffix_of(path), field], rows.batches)
     return Table(str(path), dataset, rows.where, mixed=_mixed(dataset), folder=path.parent)
 
 
@@ -144,9 +144,9 @@ def _read_folder(folder, encoding):
     key = [hashlib.blake2b(repr(states).encode()).hexdigest(), encoding, "folder"]
     if files[0].suffix.lower() in IMAGES:
         key[-1] = f"images of {folder.absolute()}"
-        dataset = _cached(key, lambda: folder_rows(files))
+        dataset = _cached(folder, key, lambda: folder_rows(files))
     else:
-        dataset = _cached(key, lambda: _text_rows(files, encoding))
+        dataset = _cached(folder, key, lambda: _text_rows(files, encoding))
     return Table(str(folder), dataset, lambda row: str(files[row]))
 
 
@@ -170,7 +170,7 @@ def _read_binary(path, kind):
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     rows = npz_rows if kind == "npz" else partial(_arrow_rows, kind=kind)
-    dataset = _cached([digest, kind], lambda: rows(path))
+    dataset = _cached(path, [digest, kind], lambda: rows(path))
     return Table(str(path), dataset, _by_row(path), folder=path.parent)
 
 
@@ -187,9 +187,12 @@ def _arrow_rows(path, kind):
         _check_types(path, plain)
         rows = 0
         for batch in batches:
+            if kind == "arrow":  # read as it lies there: wrong offsets would end the process
+                for column in batch.columns:
+                    column.view(_bytes(column.type)).validate(full=True)
             rows += batch.num_rows
             yield from pa.Table.from_batches([batch]).cast(plain).to_batches()
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):  # the last for names of columns
         raise UserError(
             f"{path}: not a readable {kind.capitalize()} file: cut short, damaged, or of another "
             "format; write it again"
@@ -240,7 +243,24 @@ def _plain(kind):
     return kind
 
 
-def _cached(key, batches):
+def _bytes(kind):
+    """A type with its strings taken for bytes, because characters are checked later, by row."""
+    types = pa.types
+    if types.is_list(kind):
+        return pa.list_(_bytes(kind.value_type))
+    if types.is_large_list(kind):
+        return pa.large_list(_bytes(kind.value_type))
+    if types.is_struct(kind):
+        return pa.struct([(one.name, _bytes(one.type)) for one in kind])
+    pairs = {
+        pa.string(): pa.binary(),
+        pa.large_string(): pa.large_binary(),
+        pa.string_view(): pa.binary_view(),
+    }
+    return pairs.get(kind, kind)
+
+
+def _cached(origin, key, batches):
     """Writes record batches to the cache, unless they are there, and maps the file into memory.
 
     The key holds a digest of the content, so a changed file is read again and a copy is not.
@@ -250,8 +270,17 @@ def _cached(key, batches):
     digest = hashlib.blake2b(repr([VERSION, *key]).encode(), digest_size=16).hexdigest()
     path = Path(datasets.config.HF_DATASETS_CACHE) / "tfhf" / f"{digest}.arrow"
     if not path.exists():
-        _write(path, batches())
+        _write(path, _named(origin, batches()))
     return datasets.Dataset.from_file(str(path))
+
+
+def _named(origin, batches):
+    """The batches, if what their columns are called can be written: `datasets` loses a NUL."""
+    for batch in batches:
+        for one in batch.schema:
+            if "\0" in f"{one.name}{one.type}":
+                raise UserError(f"{origin}: a NUL is in the name of column {one.name!r}; rename it")
+        yield batch
 
 
 def _write(path, batches):
