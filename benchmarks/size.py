@@ -211,13 +211,14 @@ def plot(kept):
         for axes, what in ((above, "seconds"), (below, "anonymous memory, MiB")):
             axes.set_xlabel(kind)
             axes.set_ylabel(what)
-            axes.set_ylim(bottom=0)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
             if kind == "rows":
                 axes.set_xscale("log")
-        if kind == "rows":
-            above.set_yscale("log")
+            if kind == "rows" and axes is above:
+                axes.set_yscale("log")
+            else:
+                axes.set_ylim(bottom=0)
     figure.savefig(PLOT, dpi=80)
 
 
@@ -240,7 +241,8 @@ def main():
         kept[kind] = {str(size): point(kind, size, arguments.steps) for size in sizes}
         KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_text(json.dumps(kept))
-        print("\n" + (rows_table if kind == "rows" else model_table)(kept[kind]), flush=True)
+        made = rows_table(kept[kind]) if kind == "rows" else model_table(kind, kept[kind])
+        print(f"\n{made}", flush=True)
     if not arguments.what or "plot" in arguments.what:
         plot(kept)
         print(f"\n{PLOT}")
