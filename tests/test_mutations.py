@@ -21,9 +21,14 @@ RECIPES, DATA = 500, 200
 
 def spans(fast, total):
     """Ranges of seeds, those behind `fast` marked slow."""
-    for start in range(0, total, AT_ONCE):
-        marks = [] if start < fast else [pytest.mark.slow]
-        yield pytest.param(range(start, start + AT_ONCE), marks=marks, id=f"from {start}")
+    return [
+        pytest.param(
+            range(start, start + AT_ONCE),
+            marks=[] if start < fast else [pytest.mark.slow],
+            id=f"from {start}",
+        )
+        for start in range(0, total, AT_ONCE)
+    ]
 
 
 @pytest.fixture(autouse=True)
