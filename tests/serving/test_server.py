@@ -1,6 +1,7 @@
 """The running server: its limits, its versions, how it starts and how it stops."""
 
 import contextlib
+import importlib.util
 import os
 import signal
 import socket
@@ -196,6 +197,9 @@ def test_warm_up_requests_are_replayed(half_plus_two, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_text") is None, reason="tensorflow-text is not installed"
+)
 def test_ops_of_tensorflow_text_are_there_when_a_graph_has_them(tmp_path):
     save = (
         "import sys, tensorflow as tf, tensorflow_text as text\n"
