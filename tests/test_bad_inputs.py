@@ -103,6 +103,8 @@ def write(files):
 REFUSED = [
     ("1 training file missing", {}, ["data.train=trian.csv"],
      "data.train: no such file: trian.csv; did you mean 'train.csv'?"),
+    ("1 a line break in its name", {}, [r'data.train="x\ny.jsonl"'],
+     r"data.train: no such file: x\ny.jsonl"),
     ("2 glob matches nothing", {}, ["data.train=reviews-*.csv"],
      "data.train: reviews-*.csv matches no file"),
     ("3 directory instead of file", {"reviews/a.csv": GOOD}, ["data.train=reviews"],
