@@ -259,7 +259,7 @@ TAKEN = [
      ["data.on_unlabeled=drop"],
      ["note data.train: 1 of 11 rows has no label (first: train.csv row 11); left out"]),
     ("30 string labels", {"a.jsonl": labels(*["good", "bad"] * 5)}, ["data.train=a.jsonl"],
-     ["column label: ClassLabel(names=['bad', 'good'])", "label bad: 4", "label good: 5"]),
+     ["column label: ClassLabel(names=['bad', 'good'])", "label bad: 4 44.4%", "label good: 5 55.6%"]),
     ("31 float labels without a fraction", {"a.jsonl": labels(*[0.0, 1.0] * 5)},
      ["data.train=a.jsonl"], ["column label: ClassLabel(names=['0', '1'])"]),
     ("32 bool labels", {"a.jsonl": labels(*[False, True] * 5)}, ["data.train=a.jsonl"],
@@ -269,7 +269,8 @@ TAKEN = [
     ("34 one class only", {"a.jsonl": labels(*[0] * 10)}, ["data.train=a.jsonl"],
      ["note data.train: every row has the label '0'; there is nothing to tell apart"]),
     ("36 fewer rows than a batch", {}, ["train.batch_size=32"],
-     ["train 9 rows", "steps 3 (1 per epoch)"]),
+     ["steps 3 (1 per epoch)", "note train.batch_size: 32 examples per update, but data.train has "
+      "only 9, so an epoch is one update; lower it"]),
     ("37 empty texts", {"train.csv": GOOD + " ,1\n"}, [],
      ["note data.train: 1 of 11 rows has an empty text in column 'text' (first: train.csv row 11); "
       "kept; data.on_empty: drop leaves them out"]),
@@ -280,7 +281,8 @@ TAKEN = [
      ["train 12 rows", "validation 1 rows"]),
     ("41 NUL inside texts", {"train.csv": GOOD.replace(" film", "\0film")}, [], ["train 9 rows"]),
     ("42 texts longer than the model reads", {"train.csv": GOOD.replace("film", "film " * 40)}, [],
-     ["cut 100.0% are longer than 24 tokens"]),
+     ["cut 100.0% are longer than 24 tokens", "note data.train: 100% of the rows are longer than "
+      "options.max_length, 24 tokens, and lose their end; raise it, to 32 at most"]),
     ("48 learning rate as text", {}, ["train.learning_rate='1e-3'"], ["steps 3 (1 per epoch)"]),
 ]  # fmt: skip
 

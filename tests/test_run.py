@@ -46,7 +46,7 @@ def test_the_environment_names_versions_devices_and_phases(toy_run):
     assert environment["versions"]["tensorflow"].startswith("2.21")
     assert environment["strategy"].endswith("PU")
     phases = environment["phases"]
-    assert list(phases)[:3] == ["loading data", "checking the model", "tokenizing"]
+    assert list(phases)[:3] == ["loading data", "checking the model", "surveying the data"]
     assert environment["seconds"] == pytest.approx(sum(phases.values()), abs=0.01)
 
 

@@ -21,7 +21,7 @@ LAYERS = [
     {"prediction", "evaluation", "catalogue", "publication"},
     {"exporting", "conversion", "retrieval", "serving"},
     {"training"},
-    {"comparison"},
+    {"comparison", "forecast"},
     {"cli"},
     {"__main__"},
 ]

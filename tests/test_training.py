@@ -136,7 +136,7 @@ def test_a_batch_must_fit_replicas_and_slices(toy_recipe, tmp_path):
     settings = training.Recipe.load(changed(toy_recipe, accumulate=2)).train
     task = SimpleNamespace(fixed_shapes=True)
     with pytest.raises(UserError) as caught:
-        training._plan(settings, task, None, strategy)
+        training.plan_batches(settings, task, None, strategy)
     assert str(caught.value) == (
         "train.batch_size: must be a multiple of 6 (replicas × accumulate); received 8"
     )
@@ -162,20 +162,6 @@ def test_a_mistake_is_found_before_anything_is_written(toy_recipe, tmp_path, cha
         training.train(toy_recipe, out=tmp_path / "run", **changes)
     assert str(caught.value) == line
     assert not (tmp_path / "run").exists()
-
-
-def test_a_dry_run_counts_and_writes_nothing(toy_recipe, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = training.dry_run(toy_recipe, **{"train.epochs": 5})
-    assert (found["steps"], found["steps_per_epoch"]) == (40, 8)
-    assert {split: values["rows"] for split, values in found["splits"].items()} == {
-        "train": 64,
-        "validation": 16,
-        "test": 16,
-    }
-    assert list(found["columns"]) == ["text", "label"]
-    assert found["parameters"] > 4_000
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_default_folder_is_named_after_the_recipe(toy_recipe):

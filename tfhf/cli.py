@@ -67,15 +67,20 @@ def command(function):
 @click.option("--out", metavar="DIR", help="Folder of the run (default: runs/<recipe's name>).")
 @click.option("--overwrite", is_flag=True, help="Replace a run that is there.")
 @click.option("--dry-run", is_flag=True, help="Check everything and count; train nothing.")
-def train(recipe, overrides, out, overwrite, dry_run):
+@click.option("--measure", is_flag=True, help="With --dry-run: time a few steps, and keep nothing.")
+def train(recipe, overrides, out, overwrite, dry_run, measure):
     """Train RECIPE, a YAML file or the name of a shipped one; KEY=VALUE changes a setting."""
-    from tfhf import training
+    from tfhf import forecast, training
     from tfhf.recipe import Recipe, parse_overrides
+
+    if measure and not dry_run:
+        raise UserError("train: --measure belongs to --dry-run; a training measures itself")
 
     changes = parse_overrides(overrides)
     Recipe.load(recipe, changes)  # names an unknown key, which may be that of an argument below
     if dry_run:
-        click.echo(_dry_run_text(training.dry_run(recipe, **changes)))
+        found = forecast.dry_run(recipe, measured=measure, **changes)
+        click.echo("\n".join(forecast.lines(found)))
         return
     run = training.train(recipe, out=out, overwrite=overwrite, **changes)
     click.echo(_scores_text(run.metrics))
@@ -357,25 +362,6 @@ def _check_export(folder):
     if failures:
         plural = "things" if failures > 1 else "thing"
         raise UserError(f"{failures} {plural} would fail in TensorFlow Serving: {folder}")
-
-
-def _dry_run_text(found):
-    """What a dry run found, as aligned lines."""
-    lines = [f"model       {found['model']['name']}  {found['parameters']:,} parameters"]
-    lines += [f"column      {role}: {kind}" for role, kind in found["columns"].items()]
-    for split, values in found["splits"].items():
-        lines.append(f"{split:<11} {values['rows']:,} rows")
-        if values["lengths"]:
-            lengths = values["lengths"]["percentiles"]
-            tokens = "  ".join(f"{rank} %: {length}" for rank, length in lengths.items())
-            lines.append(f"  tokens    {tokens}")
-            cut = values["lengths"]["truncated"]
-            lines.append(f"  cut       {cut:.1%} are longer than {found['max_length']} tokens")
-        for label, count in (values.get("labels") or {}).items():
-            lines.append(f"  label     {label}: {count:,}")
-    lines.append(f"steps       {found['steps']:,} ({found['steps_per_epoch']:,} per epoch)")
-    lines += [f"note        {note}" for note in found["notes"]]
-    return "\n".join(lines)
 
 
 def _scores_text(metrics):

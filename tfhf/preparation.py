@@ -7,12 +7,18 @@ row, then the checkpoint's files and its tokenizer.
 import atexit
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from tfhf import data, models, tasks
 from tfhf.data import cache
 from tfhf.data.tokens import describe_lengths
+from tfhf.tasks.base import ENDLESS
+
+CUT = 0.5  # of the training rows are longer than max_length: worth a note
+UNKNOWN = 0.05  # of the training tokens are unknown: likewise
 
 
 @dataclass
@@ -21,15 +27,21 @@ class Prepared:
 
     Attributes:
         splits: split → `datasets.Dataset` with columns named by role.
+        where: split → function from a row's number to its place in the files.
         source: the checkpoint's checked folder.
         task: the Task.
+        asked: roles whose texts tell a row from another.
         notes: what is unusual about the data, a line each.
+        facts: split → what `survey` found.
     """
 
     splits: dict[str, Any]
+    where: dict[str, Any]
     source: Any
     task: Any
+    asked: list[str]
     notes: list[str]
+    facts: dict[str, dict] = field(default_factory=dict)
 
 
 def prepare(recipe, phases, trained=None):
@@ -73,7 +85,29 @@ def prepare(recipe, phases, trained=None):
     task = kind(processor, features, **recipe.options)
     if tuned:
         task.adopt(tuned)
-    return Prepared(loaded.splits, source, task, loaded.notes + kind.notes(processor) + added)
+    notes = loaded.notes + kind.notes(processor) + added
+    asked = _asked(task, kind.columns(**recipe.options), features)
+    return Prepared(loaded.splits, loaded.where, source, task, asked, notes)
+
+
+def _asked(task, kinds, features):
+    """Roles whose texts tell a row from another: of tasks that write, only what is answered.
+
+    Lines of prose repeat as they like.
+    """
+    roles = [role for role in task.inputs if role in features] if task.generates else []
+    return [one for one in roles or features if not (kinds[one].blank or kinds[one].target)]
+
+
+def survey(prepared, phases):
+    """Looks at all texts and labels once more, for what is legal and may be a mistake all the same.
+
+    Adds to the notes and facts of `prepared`; see `data.survey`.
+    """
+    with phases("surveying the data") as found:
+        prepared.facts, notes = data.survey(prepared.splits, prepared.asked, prepared.where)
+        found.append(f"{len(notes)} notes" if notes else "nothing unusual")
+    prepared.notes += notes
 
 
 def new_model(recipe, kind, rows):
@@ -102,7 +136,7 @@ def _texts(kind, recipe, rows):
     for role in kind.columns(**recipe.options):
         if role in rows.column_names:
             for value in rows[role]:
-                yield from _strings(value)
+                yield from data.texts_in(value)
 
 
 def _unseen(recipe, kind, rows):
@@ -113,15 +147,6 @@ def _unseen(recipe, kind, rows):
         if not left:
             break
     return [f"add_tokens: no training text holds {one!r}; nothing is learned of it" for one in left]
-
-
-def _strings(value):
-    """The texts in a row's value: itself, or those of a list (references, a chat's messages)."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _strings(inner)
 
 
 def load_data(recipe, kind, labels=None):
@@ -146,7 +171,10 @@ def load_data(recipe, kind, labels=None):
 
 
 def tokenize(prepared, folder, phases):
-    """Encodes every split into a token store under `folder`; split → TokenStore."""
+    """Encodes every split into a token store under `folder`; split → TokenStore.
+
+    Notes what the tokenizer makes of train, where that is unusual.
+    """
     stores, cached = {}, True
     with phases("tokenizing") as found:
         for split, dataset in prepared.splits.items():
@@ -156,14 +184,50 @@ def tokenize(prepared, folder, phases):
         found.append(f"{tokens:,} {'tokens' if prepared.task.padding else 'examples'}")
         if cached:
             found.append("from the cache")
+    if "train" in stores:
+        prepared.notes += _cut_notes(prepared.task, stores["train"])
+        prepared.notes += _unknown_notes(prepared.task.processor, stores["train"])
     return stores
+
+
+def _cut_notes(task, store):
+    """Whether `max_length` cuts most texts."""
+    lengths, most = describe_lengths(store), task.settings().get("max_length")
+    if not lengths or most is None or lengths["truncated"] < CUT:
+        return []
+    limit = task.processor.model_max_length
+    remedy = "raise it" if limit >= ENDLESS else f"raise it, to {limit:,} at most"
+    if most >= limit:
+        remedy = "the model reads no more, so shorten or split them"
+    return [
+        f"data.train: {lengths['truncated']:.0%} of the rows are longer than options.max_length, "
+        f"{most} tokens, and lose their end; {remedy}"
+    ]
+
+
+def _unknown_notes(tokenizer, store):
+    """Whether the tokenizer was made for other texts; byte-level ones know every text."""
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    ends = ("eos_token_id", "bos_token_id", "pad_token_id")
+    if unknown is None or unknown in [getattr(tokenizer, name) for name in ends]:
+        return []
+    if "input_ids" not in store.arrays:
+        return []
+    share = float(np.mean(store.array("input_ids") == unknown))
+    if share < UNKNOWN:
+        return []
+    return [
+        f"model: its tokenizer knows {share:.0%} of the tokens of data.train only as "
+        f"{tokenizer.unk_token}; it was made for other texts, so take a model of their language"
+    ]
 
 
 def describe(prepared, stores):
     """What data.json says: rows, labels and token lengths per split, and the notes."""
     splits = {}
     for split, dataset in prepared.splits.items():
-        splits[split] = data.describe(dataset) | {"lengths": describe_lengths(stores[split])}
+        counted = data.describe(dataset) | prepared.facts.get(split, {})
+        splits[split] = counted | {"lengths": describe_lengths(stores[split])}
     return {
         "model": {"name": prepared.source.name, "revision": prepared.source.revision},
         "splits": splits,

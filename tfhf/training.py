@@ -1,7 +1,6 @@
 """`tfhf train`: from a recipe to a run, as one straight line. Read this first."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from tfhf import evaluation, exporting, models, pieces, preparation, reporting
@@ -11,6 +10,7 @@ from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
 from tfhf.run import Run, check_vacant
 
+MANY_STEPS = 100_000  # updates; published fine-tunings are mostly done in fewer
 COMPILED_SHAPES = 8  # widths of batches where each is compiled, unless the recipe says how many
 
 
@@ -37,25 +37,26 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     check_vacant(folder, overwrite)
     phases = Phases()
     prepared = preparation.prepare(checked, phases)
-    monitor = _monitor(checked.train.monitor, prepared.task)
-    prepared.notes.extend(exporting.obstacles(prepared.task))
-    for note in prepared.notes:
-        say(f"  note: {note}")
+    monitor = monitor_of(checked.train.monitor, prepared.task)
+    preparation.survey(prepared, phases)
     run = Run.create(folder, checked, overwrite)
     try:
         stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
+        plan = plan_batches(checked.train, prepared.task, stores["train"])
+        prepared.notes += exporting.obstacles(prepared.task) + unusual_steps(checked.train, plan)
+        for note in prepared.notes:
+            say(f"  note: {note}")
         run.write("data.json", preparation.describe(prepared, stores))
-        _plan(checked.train, prepared.task, stores["train"])
         with phases("loading TensorFlow"):
             load_tensorflow()
             from tfhf.learning import strategy as strategies
             from tfhf.learning.scoring import Scorer
 
             strategy = strategy or strategies.choose()
-            plan = _plan(checked.train, prepared.task, stores["train"], strategy)
+            plan = plan_batches(checked.train, prepared.task, stores["train"], strategy)
         run.update("environment.json", {"strategy": strategies.describe(strategy)})
         with phases("loading the model") as found:
-            model, line = _load(checked.train, prepared, plan.steps, strategy)
+            model, line = load_compiled(checked.train, prepared, plan.steps, strategy)
             found.append(line)
         run.update("data.json", {"load_line": line, "parameters": model.backbone.count_params()})
         with phases("training", talks=True):
@@ -85,7 +86,7 @@ def _export(run, model, rows):
         return f"no export: {error}"
 
 
-def _monitor(name, task):
+def monitor_of(name, task):
     """The metric that picks the best epoch; checked before an epoch is spent on it."""
     known = ("loss", *task.metric_names)
     if name is not None and name not in known:
@@ -96,7 +97,7 @@ def _monitor(name, task):
     return name or task.monitor
 
 
-def _plan(settings, task, store, strategy=None):
+def plan_batches(settings, task, store, strategy=None):
     """The batches of every epoch; without a strategy those of one device, before TensorFlow."""
     slices, shapes = settings.accumulate, settings.shapes
     if strategy is not None:
@@ -114,7 +115,23 @@ def _plan(settings, task, store, strategy=None):
     return orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
 
 
-def _load(settings, prepared, steps, strategy):
+def unusual_steps(settings, plan):
+    """What is unusual about the number of updates, a line each."""
+    examples, total = len(plan.lengths), plan.steps * settings.epochs
+    if plan.batch_size is not None and plan.batch_size > examples:
+        return [
+            f"train.batch_size: {plan.batch_size} examples per update, but data.train has only "
+            f"{examples}, so an epoch is one update; lower it"
+        ]
+    if total >= MANY_STEPS:
+        return [
+            f"train: {total:,} updates are many for fine-tuning; --dry-run --measure says how long "
+            "they take"
+        ]
+    return []
+
+
+def load_compiled(settings, prepared, steps, strategy):
     """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
     import tf_keras
 
@@ -201,30 +218,3 @@ def _evaluate(run, model, scorer, prepared, stores, best):
 def default_folder(recipe, checked):
     """`runs/` and the recipe's file name; the task's name where the recipe is no file."""
     return Path("runs") / (Path(recipe).stem if isinstance(recipe, str | Path) else checked.task)
-
-
-def dry_run(recipe, **overrides):
-    """Everything of a training that needs no TensorFlow: checks, counts, lengths, steps.
-
-    Args:
-        recipe, **overrides: as for `train`.
-
-    Returns:
-        What `data.json` holds, and `steps`, `parameters`, `columns` and the notes.
-
-    Raises:
-        UserError: as `train` would.
-    """
-    checked = Recipe.load(recipe, overrides)
-    phases = Phases()
-    prepared = preparation.prepare(checked, phases)
-    with tempfile.TemporaryDirectory() as folder:
-        stores = preparation.tokenize(prepared, Path(folder), phases)
-        found = preparation.describe(prepared, stores)
-        steps = _plan(checked.train, prepared.task, stores["train"]).steps
-    return found | {
-        "columns": {role: str(kind) for role, kind in prepared.task.features.items()},
-        "steps_per_epoch": steps,
-        "steps": steps * checked.train.epochs,
-        "parameters": models.count_parameters(prepared.source),
-    }

@@ -25,10 +25,12 @@ class Loaded:
     Args:
         splits: "train", "validation" and, only where there is one, "test" → `datasets.Dataset`
             whose columns are the roles; texts are memory-mapped, labels encoded.
+        where: split → function from the number of a row, from 0, to its place in the files.
         notes: what a person should know, one line each.
     """
 
     splits: dict
+    where: dict
     notes: list[str] = field(default_factory=list)
 
 
@@ -95,8 +97,12 @@ def load(
         notes += more
     notes += _choose(kept, _classes(checked["train"]), limit or {}, seed)
     checked.setdefault("validation", checked["train"])
+    splits.setdefault("validation", splits["train"])
+    there = [split for split in SPLITS if split in kept]
     return Loaded(
-        {split: _select(checked[split], kept[split]) for split in SPLITS if split in kept}, notes
+        {split: _select(checked[split], kept[split]) for split in there},
+        {split: _places(splits[split], kept[split]) for split in there},
+        notes,
     )
 
 
@@ -248,6 +254,10 @@ def _choose(kept, classes, limit, seed):
         if split in kept and split in limit:
             kept[split] = subset(kept[split], limit[split], [seed, draw])
     return notes
+
+
+def _places(rows, kept):
+    return lambda row: rows.where(int(kept[row]))
 
 
 def _select(dataset, rows):

@@ -1,9 +1,9 @@
 """Learning-rate schedules: a warm-up, then constant, linear to zero, or a cosine to zero."""
 
-import math
-
 import tensorflow as tf
 import tf_keras
+
+from tfhf.learning.rates import learning_rate
 
 
 def warmup_schedule(schedule, *, peak, steps, warmup_steps=0):
@@ -43,16 +43,14 @@ class WarmupSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
 
     def __call__(self, step):
-        step = tf.cast(step, tf.float32)
-        done = (step - self.warmup_steps) / float(self.steps - self.warmup_steps)
-        done = tf.clip_by_value(done, 0.0, 1.0)
-        after = {
-            "linear": lambda: 1.0 - done,
-            "cosine": lambda: 0.5 * (1.0 + tf.cos(math.pi * done)),
-            "constant": lambda: tf.ones_like(done),
-        }[self.schedule]()
-        climb = step / float(max(self.warmup_steps, 1))
-        return self.peak * tf.where(step < self.warmup_steps, climb, after)
+        return learning_rate(
+            tf.cast(step, tf.float32),
+            self.schedule,
+            peak=self.peak,
+            steps=self.steps,
+            warmup_steps=self.warmup_steps,
+            xp=tf,
+        )
 
     def get_config(self):
         return {

@@ -1,6 +1,7 @@
 """Models: found, checked, loaded into TensorFlow and saved so that PyTorch opens them."""
 
 from tfhf.models.agreement import tokenizer_notes
+from tfhf.models.footprint import footprint
 from tfhf.models.growth import add_tokens
 from tfhf.models.ignored_settings import check_settings
 from tfhf.models.images import load_image_processor
@@ -30,6 +31,7 @@ __all__ = [
     "count_parameters",
     "create",
     "families",
+    "footprint",
     "load_backbone",
     "load_config",
     "load_image_processor",
