@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import toy_rows
-from tfhf import models, pieces, prediction, tasks, training
+from tfhf import forecast, models, pieces, prediction, tasks, training
 from tfhf.errors import UserError
 from tfhf.recipe import Recipe
 
@@ -41,7 +41,7 @@ def test_a_recipe_says_so(recipe):
 
 def test_a_dry_run_tells_of_tokens_that_nothing_is_learned_of(recipe):
     more = recipe | {"add_tokens": ["Covid-19", "dull", "Sars"]}
-    assert training.dry_run(more)["notes"][-2:] == [
+    assert forecast.dry_run(more)["notes"][-2:] == [
         "add_tokens: 'dull' is a token of the model already",
         "add_tokens: no training text holds 'Sars'; nothing is learned of it",
     ]

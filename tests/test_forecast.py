@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from tests.conftest import toy_rows
-from tfhf import forecast
+from tfhf import forecast, training
 from tfhf.cli import main
 from tfhf.recipe import Recipe
 
@@ -91,6 +92,30 @@ def test_what_it_prints(recipe, tmp_path):
     assert rate.split()[1].startswith("▁") and "█" in rate
     assert rate.endswith("0 at 1 0.01 at 11 0.00033 at 40")
     assert any(line.startswith("memory about 0.1 MiB: weights ") for line in lines)
+
+
+def test_a_tokenizer_made_for_other_texts(recipe, tmp_path):
+    rows = [{"text": f"кино {n}", "label": n % 2} for n in range(10, 30)]
+    file = tmp_path / "data" / "train.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    notes = forecast.dry_run(recipe, **{"data.train": str(file), "options.max_length": 12})["notes"]
+    assert [note for note in notes if note.startswith("model:")] == [
+        "model: its tokenizer knows 20% of the tokens of data.train only as [UNK]; it was made for "
+        "other texts, so take a model of their language"
+    ]
+
+
+def test_more_updates_than_fine_tuning_needs():
+    settings = Recipe.load(
+        {"task": "text_classification", "data": {"train": "a.csv"}, "train": {"epochs": 4}}
+    ).train
+    plan = SimpleNamespace(steps=25_000, lengths=range(10**6), batch_size=40)
+    assert training.unusual_steps(settings, plan) == [
+        "train: 100,000 updates are many for fine-tuning; --dry-run --measure says how long they "
+        "take"
+    ]
+    plan.steps = 24_999
+    assert training.unusual_steps(settings, plan) == []
 
 
 def test_measuring_belongs_to_a_dry_run():

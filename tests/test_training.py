@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from tfhf import data, evaluation, exporting, prediction, reporting, tasks, training
+from tfhf import data, evaluation, exporting, forecast, prediction, reporting, tasks, training
 from tfhf.errors import Diverged, UserError
 from tfhf.run import Run
 
@@ -47,7 +47,7 @@ def test_batches_of_tokens_and_of_few_shapes(toy_recipe, tmp_path, bare):
     settings |= {"batch_tokens": 120, "shapes": 3, "log_every": 1}
     run = training.train(toy_recipe | {"train": settings}, out=tmp_path / "run")
     steps, _ = logged(run)
-    found = training.dry_run(toy_recipe | {"train": settings})
+    found = forecast.dry_run(toy_recipe | {"train": settings})
     assert steps[-1]["step"] == len(steps) == found["steps"] == 2 * found["steps_per_epoch"]
     assert steps[-1]["learning_rate"] == pytest.approx(0.03 / found["steps"])
     assert all(0 < row["real_tokens"] <= 1 for row in steps)

@@ -53,11 +53,11 @@ def test_repeats_are_told_from_one_in_twenty_on():
 def test_rows_of_train_in_other_splits():
     others = {"test": rows(["Sad.", "DULL. "]), "validation": rows(["Dull.", "Lovely."])}
     facts, told = found(rows(TEXTS), **others)
-    memorised = "so the figures count what was memorised; keep each text in one split"
+    memorised = "and can be answered from memory; keep each text in one split"
     assert told == [
         "data.validation: 2 of 2 rows stand in data.train, too (first: validation row 1 = train "
-        f"row 2), {memorised}",
-        "data.test: 1 of 2 rows stands in data.train, too (first: test row 2 = train row 2), "
+        f"row 2) {memorised}",
+        "data.test: 1 of 2 rows stands in data.train, too (first: test row 2 = train row 2) "
         f"{memorised}",
     ]
     assert facts["test"]["in_train"] == 1

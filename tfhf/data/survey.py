@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 
 from tfhf.data import oddities
+from tfhf.data.cells import is_text
 from tfhf.data.duplicates import contradicting, keys_of, repeated
 from tfhf.data.rows import AT_ONCE
 from tfhf.data.scripts import count_scripts
@@ -82,14 +83,14 @@ def _look(dataset, roles, asked):
 
     Returns:
         `keys` (`(N,)` int64, or None), `scripts` (Counter), `constant` (role → its only text), and
-        `odd` (pattern → number of rows, first row, its match).
+        `odd` (Oddity → number of rows, first row, its match).
     """
     keys, scripts, constant = [], Counter(), dict.fromkeys(asked)
-    odd = {pattern: [0, None, None] for pattern in (oddities.HTML, oddities.MISREAD, oddities.LOST)}
+    odd = {one: [0, None, None] for one in (oddities.HTML, oddities.MISREAD, oddities.LOST)}
     rows = dataset.select_columns(roles).with_format("arrow")
     for start in range(0, len(dataset) if roles else 0, AT_ONCE):
         part = rows[start : start + AT_ONCE]
-        texts = {role: [" ".join(texts_in(v)) for v in part[role].to_pylist()] for role in roles}
+        texts = {role: _texts(part[role]) for role in roles}
         scripts.update(sum(map(count_scripts, texts.values()), Counter()))
         if asked:
             keys.append(keys_of([texts[role] for role in asked]))
@@ -97,20 +98,26 @@ def _look(dataset, roles, asked):
             constant[role] = texts[role][0] if constant[role] is None else constant[role]
             if any(text != constant[role] for text in texts[role]):
                 del constant[role]
-        for pattern, found in odd.items():
-            _collect(found, pattern, list(texts.values()), start)
+        for oddity, found in odd.items():
+            _collect(found, oddity, list(texts.values()), start)
     found = np.concatenate(keys) if keys else None
     return {"keys": found, "scripts": scripts, "constant": constant, "odd": odd}
 
 
-def _collect(found, pattern, columns, start):
-    """Adds what some rows hold of a pattern to `found`: number, first row, its match."""
-    masks = [oddities.holding(texts, pattern) for texts in columns]
+def _texts(column):
+    """One text for each row of an Arrow column: lists and objects end to end."""
+    values = column.to_pylist()
+    return values if is_text(column.type) else [" ".join(texts_in(value)) for value in values]
+
+
+def _collect(found, oddity, columns, start):
+    """Adds what some rows hold of an oddity to `found`: number, first row, its match."""
+    masks = [oddities.holding(texts, oddity) for texts in columns]
     mask = np.any(masks, axis=0)
     if mask.any() and found[1] is None:
         row = int(mask.argmax())
         text = next(texts[row] for texts, one in zip(columns, masks, strict=True) if one[row])
-        found[1:] = [start + row, oddities.example(text, pattern)]
+        found[1:] = [start + row, oddities.example(text, oddity)]
     found[0] += int(mask.sum())
 
 
@@ -127,12 +134,12 @@ def _odd_notes(looked, rows, where):
         for role, text in looked["constant"].items()
         if text is not None and rows > 1
     ]
-    for pattern, least, words in (
+    for oddity, least, words in (
         (oddities.HTML, WITH_HTML, _html_words),
         (oddities.MISREAD, MISREAD, _misread_words),
         (oddities.LOST, MISREAD, _lost_words),
     ):
-        count, first, match = looked["odd"][pattern]
+        count, first, match = looked["odd"][oddity]
         if count and count >= least * rows:
             held, remedy = words(match)
             hold = "holds" if count == 1 else "hold"
@@ -189,8 +196,8 @@ def _leak_notes(keys, where):
             stand = "stands" if shared.sum() == 1 else "stand"
             notes.append(
                 f"data.{split}: {shared.sum():,} of {len(shared):,} rows {stand} in data.train, "
-                f"too (first: {where[split](row)} = {where['train'](first)}), so the figures count "
-                "what was memorised; keep each text in one split"
+                f"too (first: {where[split](row)} = {where['train'](first)}) and can be answered "
+                "from memory; keep each text in one split"
             )
     return notes
 
