@@ -4,8 +4,7 @@
     python benchmarks/run.py training-sst2 start-up --data DATA
 
 Each table is a script of its own, which says what it measures and how (`--help`); this is only the
-list of them. What they print goes to `.bench/results/DAY-TABLE.md`, too. `--data` and `--pytorch`
-are passed to the scripts that take them.
+list of them. What they print goes to `.bench/results/DAY-TABLE.md`, too.
 """
 
 import argparse
@@ -19,18 +18,19 @@ import environments
 HERE = Path(__file__).parent
 RESULTS = environments.PLACE / "results"
 COMPARED = ("sst2", "go_emotions", "wnut17", "dialogsum")
-PEERS = ("data", "pytorch")
-# Table → script, its arguments, and which of the options above it takes.
+# Table → script and its arguments. DATA and PYTORCH stand for what `--data` and `--pytorch` say;
+# with a question mark they are left out where that says nothing.
+OPTIONAL = ["--data?", "--pytorch?"]
 TABLES = {
-    **{f"losses-{name}": ("losses.py", [name], PEERS) for name in COMPARED},
-    **{f"training-{name}": ("training.py", [name], PEERS) for name in COMPARED},
-    "start-up": ("start_up.py", ["sst2"], PEERS),
-    "input": ("input_pipeline.py", [], ()),
-    "inference": ("inference.py", [], ()),
-    "size-rows": ("size.py", ["rows"], ()),
-    "size-model": ("size.py", ["length", "layers", "plot"], ()),
-    "arithmetic": ("step_arithmetic.py", [], ()),
-    "arithmetic-check": ("step_arithmetic.py", ["--check"], ()),
+    **{f"losses-{name}": ("losses.py", [name, *OPTIONAL]) for name in COMPARED},
+    **{f"training-{name}": ("training.py", [name, *OPTIONAL]) for name in COMPARED},
+    "start-up": ("start_up.py", ["sst2", *OPTIONAL]),
+    "input": ("input_pipeline.py", ["DATA"]),
+    "inference": ("inference.py", ["DATA", "--pytorch", "PYTORCH"]),
+    "size-rows": ("size.py", ["rows"]),
+    "size-model": ("size.py", ["length", "layers", "plot"]),
+    "arithmetic": ("step_arithmetic.py", []),
+    "arithmetic-check": ("step_arithmetic.py", ["--check"]),
 }
 
 
@@ -47,21 +47,31 @@ def main():
         parser.error(f"no table {unknown[0]!r}; tables: {', '.join(TABLES)}")
     failed = []
     for name in arguments.tables or TABLES:
-        command = spelled(name, arguments)
+        script, words = TABLES[name]
         if arguments.list:
-            print(f"{name:<22}{' '.join(command)}")
-        elif not run(name, command):
+            print(f"{name:<22}{' '.join([script, *words])}")
+        elif "DATA" in words and arguments.data is None:
+            print(f"== {name}: left out, it needs --data\n", flush=True)
+        elif not run(name, [sys.executable, str(HERE / script), *spelled(words, arguments)]):
             failed.append(name)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def spelled(name, arguments):
-    """The command of a table."""
-    script, rest, options = TABLES[name]
-    given = {option: getattr(arguments, option) for option in options}
-    passed = [f"--{option}={value}" for option, value in given.items() if value is not None]
-    return [sys.executable, str(HERE / script), *rest, *passed]
+def spelled(words, arguments):
+    """The arguments of a table with what was given in place of its capitals and question marks."""
+    found = []
+    for word in words:
+        if word == "DATA":
+            found.append(str(arguments.data))
+        elif word == "PYTORCH":
+            found.append(environments.python("pytorch", arguments.pytorch))
+        elif word.endswith("?"):
+            value = getattr(arguments, word[2:-1])
+            found += [] if value is None else [word[:-1], str(value)]
+        else:
+            found.append(word)
+    return found
 
 
 def run(name, command):
