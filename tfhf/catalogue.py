@@ -6,6 +6,7 @@ from tfhf import console, models, tasks
 from tfhf.errors import UserError
 from tfhf.models import hub
 from tfhf.models.known import KNOWN, STARTS
+from tfhf.reporting.metadata import HUB_TASKS
 from tfhf.reporting.wording import short
 
 LOOKED_AT = 300  # checkpoints of the Hub, per kind, the most downloaded first
@@ -58,7 +59,7 @@ def search(task, language=None, limit=10):
 def _own_tag(kind):
     """The Hub's pipeline tag of checkpoints that answer a task."""
     name = kind.pipelines[0] if kind.pipelines else None
-    return "sentence-similarity" if name == "feature-extraction" else name
+    return HUB_TASKS.get(name, name)
 
 
 def _matching(purpose, tag, language, families, limit):

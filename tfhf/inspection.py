@@ -69,7 +69,8 @@ def inspect(name, task=None, revision=None):
         "notes": notes,
     }
     if task is not None:
-        found["fits"] = _obstacle(source, config, task)
+        no_weights = notes[0] if weights is None else None
+        found["fits"] = _obstacle(source, config, task) or no_weights
     return found
 
 
@@ -155,7 +156,6 @@ def _obstacle(source, config, task):
     try:
         models.check_settings(config, source.name)
         made = kind.from_config(kind.load_processor(source), config)
-        read_weights(source)
     except UserError as error:
         return str(error)
     if made.auto_class not in models.auto_classes(config):

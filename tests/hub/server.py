@@ -12,9 +12,8 @@ import re
 import threading
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.writing import Writing
+from tests.hub.writing import COMMIT, Writing
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISIONS = ("main", COMMIT, COMMIT[:8])
 REPO = r"(?P<id>[^/]+(/[^/]+)?)"
 ROUTES = {
