@@ -1,6 +1,6 @@
 """Toy rows for zero_shot_classification: pairs, as an entailment model learns from them."""
 
-OPTIONS = {"options.max_length": 16}
+OPTIONS = {"options.max_length": 40}
 LABELS = ["entailment", "neutral", "contradiction"]
 TEXTS = ["a warm and funny story", "a cold and tired story", "great film"]
 
