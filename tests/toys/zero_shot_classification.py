@@ -1,6 +1,6 @@
 """Toy rows for zero_shot_classification: pairs, as an entailment model learns from them."""
 
-OPTIONS = {"options.max_length": 40}
+OPTIONS = {"options.max_length": 32}
 LABELS = ["entailment", "neutral", "contradiction"]
 TEXTS = ["a warm and funny story", "a cold and tired story", "great film"]
 
