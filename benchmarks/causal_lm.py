@@ -2,18 +2,19 @@
 
     .venv/bin/python benchmarks/causal_lm.py speed FOLDER CHECKPOINTS      # in tfhf's environment
     pytorch/bin/python benchmarks/causal_lm.py speed-pytorch FOLDER CHECKPOINTS
-    .venv/bin/python benchmarks/causal_lm.py blocks FOLDER DATA
+    .venv/bin/python benchmarks/causal_lm.py blocks FOLDER DATA train.epochs=3
     pytorch/bin/python benchmarks/causal_lm.py shakespeare-pytorch FOLDER SEED
 
 `speed` generates the pronunciation of words with `bart-g2p-en-us` (batches of 32, greedy and with
 4 beams) by tfhf's decoding and by transformers' TensorFlow `generate`, in turns; `speed-pytorch` by
-PyTorch's. `blocks` writes the tokens that `recipes/causal_lm/tiny_shakespeare.yaml` trains on, and
-`shakespeare-pytorch` trains PyTorch's GPT-2 on them with the recipe's settings: the shape, batch
-size, AdamW, clipping, schedule and epochs, but its own weights and order. CHECKPOINTS and DATA hold
-`bart-g2p-en-us` and `tiny_shakespeare`.
+PyTorch's. `blocks` writes the tokens that `recipes/causal_lm/tiny_shakespeare.yaml` trains on, with
+any overrides of it, and `shakespeare-pytorch` trains PyTorch's GPT-2 on them with the recipe's
+settings: the shape, batch size, AdamW, clipping, schedule and epochs, but its own weights and
+order. CHECKPOINTS and DATA hold `bart-g2p-en-us` and `tiny_shakespeare`.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -102,19 +103,20 @@ def speed_pytorch(folder, checkpoints):
         report(f"PyTorch {torch.__version__}", name, seconds, told[name])
 
 
-def shakespeare_recipe(data):
+def shakespeare_recipe(data, *overrides):
     from tfhf.recipe import Recipe
 
     folder = Path(data) / "tiny_shakespeare"
     files = {f"data.{split}": str(folder / f"{split}.txt") for split in ("train", "validation")}
-    return Recipe.load("causal_lm/tiny_shakespeare", files)
+    chosen = dict(one.split("=", 1) for one in overrides)
+    return Recipe.load("causal_lm/tiny_shakespeare", files | chosen)
 
 
-def blocks(folder, data):
+def blocks(folder, data, *overrides):
     from tfhf import preparation
     from tfhf.console import Phases
 
-    recipe = shakespeare_recipe(data)
+    recipe = shakespeare_recipe(data, *overrides)
     prepared = preparation.prepare(recipe, Phases())
     arrays = {}
     for split, rows in prepared.splits.items():
@@ -138,7 +140,7 @@ def shakespeare_pytorch(folder, seed):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, get_cosine_schedule_with_warmup
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(int(seed))
     about = json.loads((Path(folder) / "recipe.json").read_text())
     settings = about["train"]
