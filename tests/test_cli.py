@@ -117,7 +117,7 @@ def test_a_mistake_and_a_dry_run_need_no_tensorflow(recipe, tmp_path):
     assert not list(tmp_path.iterdir())
     text = "\n".join(lines)
     assert "train       64 rows\n" in text
-    assert "  label     positive: 32\n" in text
+    assert "  label     positive: 32  50.0%\n" in text
     assert "  cut       0.0% are longer than 24 tokens\n" in text
     assert "steps       16 (8 per epoch)\n" in text
 
