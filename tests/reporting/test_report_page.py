@@ -54,12 +54,18 @@ def colours_of(path):
     return len({tuple(pixel) for pixel in image[::3, ::3].reshape(-1, image.shape[2]).tolist()})
 
 
+DECISIONS = "precision_recall roc"
+
+
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("two", "calibration confusion learning_rate lengths loss metric"),
-        ("many", "calibration confusion label_f1 lengths"),
-        ("multi_label", "label_f1 lengths"),
+        (
+            "two",
+            f"calibration confusion errors_by_length learning_rate lengths loss metric {DECISIONS}",
+        ),
+        ("many", "calibration confusion errors_by_length label_f1 lengths precision_recall roc"),
+        ("multi_label", "errors_by_length label_f1 lengths precision_recall roc"),
         ("regression", "lengths scatter"),
         ("stopped", "learning_rate lengths loss metric"),
     ],

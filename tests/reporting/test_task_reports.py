@@ -19,13 +19,13 @@ from tfhf.reporting.metrics import KNOWN, metric, metric_name
 
 each_run = pytest.mark.parametrize("name", RUNS)
 PLOTS = {
-    "token_classification": "label_f1",
+    "token_classification": "errors_by_length label_f1",
     "parts_of_speech": "label_f1",
-    "question_answering": "answer_f1 answerable",
-    "answerable": "answer_f1",
-    "embedding_pairs": "ranks recall",
+    "question_answering": "answer_f1 answerable errors_by_length",
+    "answerable": "answer_f1 errors_by_length",
+    "embedding_pairs": "errors_by_length ranks recall",
     "embedding_scores": "scatter",
-    "multiple_choice": "calibration choice_counts positions",
+    "multiple_choice": "calibration choice_counts errors_by_length positions",
     "masked_lm": "block_loss",
     "causal_lm": "block_loss loss metric",
     "text2text": "answer_chrf answer_lengths",

@@ -11,7 +11,7 @@ from tfhf.reporting.exported import exports
 from tfhf.reporting.findings import SHARES_OF_ROWS, final_split, interval, main_metric
 from tfhf.reporting.metrics import metric
 from tfhf.reporting.values import number
-from tfhf.reporting.wording import date, figure, model_name, seconds, short
+from tfhf.reporting.wording import date, figure, seconds, short
 from tfhf.run import is_run
 
 MOST_SETTINGS = 8  # that get a column of their own
@@ -103,19 +103,7 @@ def read(folder, name, closely=False):
     spread = None
     if rows and headline in figures and SHARES_OF_ROWS.get(record.form) == headline:
         spread = interval(figures[headline], rows)
-    settings = _flat(record.recipe)
-    return Row(name, Path(folder), split, headline, figures, spread, facts, settings)
-
-
-def _flat(values, prefix=""):
-    """A nested recipe as dotted keys; a model's config counts as one value."""
-    flat = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and key != "model":
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = model_name(value) if key == "model" else value
-    return flat
+    return Row(name, Path(folder), split, headline, figures, spread, facts, record.settings)
 
 
 def differing(rows):

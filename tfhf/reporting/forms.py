@@ -19,7 +19,7 @@ known form has its plots and its table of examples at once.
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tfhf.reporting.values import number, section
@@ -38,7 +38,8 @@ class Row:
     `expected` and `predicted` are a label, a tuple of labels (multi-label, tags), a float
     (regression), a text, or for `expected` a tuple of texts (answers). `confidence` is the
     probability of what was predicted; for several labels, that of the worst wrong decision, which
-    `worst` names. `facts` is what a form knows beside it.
+    `worst` names. `facts` is what a form knows beside it. `length` counts the characters of the
+    texts that were asked with, before they are cut.
     """
 
     inputs: dict
@@ -47,6 +48,12 @@ class Row:
     confidence: float | None
     worst: str = ""
     facts: dict = field(default_factory=dict)
+    length: int = 0
+
+    @property
+    def expected_labels(self):
+        """The expected labels, also where there is always one, as a tuple."""
+        return self.expected if isinstance(self.expected, tuple) else (self.expected,)
 
 
 class Form(NamedTuple):
@@ -72,7 +79,8 @@ def read(rows):
         fitting = form_of(row)
         form = form or fitting
         if fitting is not None and fitting is form:
-            found.append(form.read(row))
+            one = form.read(row)
+            found.append(replace(one, length=_length(row, one)))
     return None if form is None else form.name, found
 
 
@@ -112,6 +120,11 @@ def _inputs(row):
     }
 
 
+def _length(row, read):
+    texts = [row[role] for role in (*read.inputs, "context") if isinstance(row.get(role), str)]
+    return sum(map(len, texts or read.facts.get("tokens", ())))
+
+
 def shortened(text):
     """A text of at most `LONGEST_TEXT` characters; an ellipsis stands for its rest."""
     return text[:LONGEST_TEXT] + "…" if len(text) > LONGEST_TEXT else text
@@ -125,7 +138,7 @@ def _read_class(row):
     predicted, confidence = row.get("label"), number(row.get("score"))
     if confidence is None:
         confidence = number(section(row, "probabilities").get(predicted))
-    facts = _thumbnail(row)
+    facts = _thumbnail(row) | _probabilities(row)
     return Row(_inputs(row), str(row["expected"]), str(predicted), confidence, "", facts)
 
 
@@ -138,7 +151,14 @@ def _read_labels(row):
         if (label in expected) != (label in predicted) and number(p) is not None
     }
     worst = max(wrong, key=wrong.get, default="")
-    return Row(_inputs(row), expected, predicted, wrong.get(worst), worst, _thumbnail(row))
+    facts = _thumbnail(row) | _probabilities(row)
+    return Row(_inputs(row), expected, predicted, wrong.get(worst), worst, facts)
+
+
+def _probabilities(row):
+    """The probability of each class, where the row holds numbers only."""
+    given = {label: number(value) for label, value in section(row, "probabilities").items()}
+    return {"probabilities": given} if given and None not in given.values() else {}
 
 
 def _thumbnail(row):

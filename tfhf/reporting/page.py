@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from tfhf import storage
-from tfhf.reporting import examples, exported, plots, snippets
+from tfhf.reporting import examples, exported, plots, previous, snippets, suspects
 from tfhf.reporting.findings import (
     SHARES_OF_ROWS,
     class_names,
@@ -77,8 +77,8 @@ def write_report(run_folder):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"breakable": breakable, "embed": _embed, "labels": labels}
-    environment.filters.update(filters | {"figure": figure, "seconds": seconds})
+    filters = {"breakable": breakable, "embed": _embed, "labels": labels, "metric": metric_name}
+    environment.filters.update(filters | {"date": date, "figure": figure, "seconds": seconds})
     template = environment.get_template("page.html")
     path = record.folder / "report.html"
     storage.write(path, template.render(_contents(record, drawn)))
@@ -108,6 +108,8 @@ def _contents(record, drawn):
         "examples": examples.table(record),
         "pairs": pairs[:MOST_PAIRS],
         "pairs_left": len(pairs[MOST_PAIRS:]),
+        "doubts": suspects.doubts(rows)[: suspects.SHOWN] if record.form == "single_label" else [],
+        "previous": previous.compare(record),
         "class_split": class_split,
         "counted": counted(record),
         "classes": classes,

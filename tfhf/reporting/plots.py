@@ -6,7 +6,16 @@ Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), told apart by al
 import io
 from typing import NamedTuple
 
-from tfhf.reporting import choices, curves, extractive, outcomes, pictures, ranking, written
+from tfhf.reporting import (
+    choices,
+    curves,
+    decisions,
+    extractive,
+    outcomes,
+    pictures,
+    ranking,
+    written,
+)
 
 PIXELS_PER_INCH = 160
 
@@ -115,6 +124,9 @@ DRAWINGS = {
     "confusion": ("errors", "Confusion matrix", outcomes.draw_confusion),
     "scatter": ("errors", "Expected and predicted", outcomes.draw_scatter),
     "calibration": ("errors", "Calibration", outcomes.draw_calibration),
+    "precision_recall": ("errors", "Precision and recall", decisions.draw_precision_recall),
+    "roc": ("errors", "ROC", decisions.draw_roc),
+    "errors_by_length": ("errors", "Errors by length", decisions.draw_errors_by_length),
     "surest_mistakes": ("errors", "Surest mistakes", pictures.draw_surest_mistakes),
     "positions": ("errors", "Positions of the choices", choices.draw_positions),
     "choice_counts": ("errors", "Accuracy by number of choices", choices.draw_counts),

@@ -11,6 +11,7 @@ from pathlib import Path
 from tfhf.errors import UserError
 from tfhf.reporting import forms
 from tfhf.reporting.values import number, section
+from tfhf.reporting.wording import model_name
 
 SPLITS = ("train", "validation", "test")
 # Metrics of numbers: how their order fits, and how far they are off.
@@ -81,6 +82,11 @@ class Record:
         scored = CORRELATIONS & figures and not ERRORS & figures
         return "similarity" if form == "regression" and scored else form
 
+    @property
+    def settings(self):
+        """Dotted key of the recipe → value; a model's config counts as one value."""
+        return _flat(self.recipe)
+
     def split(self, name):
         """What `data.json` says about one split, or an empty dict."""
         return section(section(self.data, "splits"), name)
@@ -108,25 +114,35 @@ def read(run_folder, predictions=True):
         )
     notes = []
     log = list(_read_rows(folder / "log.jsonl", notes))
-    metrics = _read_json(folder / "metrics.json", notes)
-    recipe_text, recipe = _read_recipe(folder / "recipe.yaml", notes)
+    metrics = read_json(folder / "metrics.json", notes)
+    recipe_text, recipe = read_recipe(folder / "recipe.yaml", notes)
     form, rows = _read_predictions(folder / "predictions", notes) if predictions else (None, {})
     return Record(
         folder=folder,
         recipe=recipe,
         recipe_text=recipe_text,
-        environment=_read_json(folder / "environment.json", notes),
+        environment=read_json(folder / "environment.json", notes),
         steps=[row for row in log if "loss" in row and number(row.get("step")) is not None],
         epochs=[row for row in log if section(row, "validation")],
         metrics={name: figures for name, figures in metrics.items() if isinstance(figures, dict)},
         monitor=metrics.get("monitor"),
         best_epoch=metrics.get("best_epoch"),
-        data=_read_json(folder / "data.json", notes),
+        data=read_json(folder / "data.json", notes),
         predictions=rows,
         predicted_form=form,
-        config=_read_json(folder / "model" / "config.json", notes),
+        config=read_json(folder / "model" / "config.json", notes),
         notes=notes,
     )
+
+
+def _flat(values, prefix=""):
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and key != "model":
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = model_name(value) if key == "model" else value
+    return flat
 
 
 def _read_predictions(folder, notes):
@@ -138,7 +154,8 @@ def _read_predictions(folder, notes):
     return None, {}
 
 
-def _read_recipe(path, notes):
+def read_recipe(path, notes):
+    """The text of a recipe and its values; what cannot be read is empty, and a line in `notes`."""
     import yaml
 
     text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
@@ -152,7 +169,8 @@ def _read_recipe(path, notes):
     return text, recipe or {}
 
 
-def _read_json(path, notes):
+def read_json(path, notes):
+    """The object of a JSON file; what cannot be read is empty, and a line in `notes`."""
     if not path.is_file():
         return {}
     try:
