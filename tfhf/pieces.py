@@ -2,10 +2,14 @@
 
 import tempfile
 import weakref
+from pathlib import Path
 
 from tfhf import models, tasks
 from tfhf.console import load_tensorflow
 from tfhf.errors import UserError
+from tfhf.models import intake
+from tfhf.models.tokenization import read_tokenizer
+from tfhf.run import Run, is_run
 
 
 def load_model(
@@ -69,10 +73,10 @@ def trained(source, task, *, accumulate=1):
 
 
 def load_tokenizer(name, revision=None):
-    """Loads the fast tokenizer of a checkpoint.
+    """Loads the fast tokenizer of a checkpoint; its weights are neither fetched nor read.
 
     Args:
-        name: `minilm`, a folder, or a Hub id.
+        name: `minilm`, a run's folder, a model's or one that holds a tokenizer alone, or a Hub id.
         revision: branch, tag or commit of a Hub id.
 
     Returns:
@@ -82,7 +86,13 @@ def load_tokenizer(name, revision=None):
     Raises:
         UserError: if there is no such checkpoint.
     """
-    return models.load_tokenizer(models.resolve(name, revision))
+    name = str(Run(name).model) if is_run(str(name)) else str(name)
+    folder = Path(name)
+    of_a_model = any((folder / file).exists() for file in ("config.json", "modules.json"))
+    if folder.is_dir() and not of_a_model and revision is None:
+        intake.check_processors(folder)
+        return read_tokenizer(folder, name)
+    return models.load_tokenizer(models.resolve(name, revision, weights=False))
 
 
 def to_tf_dataset(

@@ -1,12 +1,8 @@
 """`tfhf tokenize`: what a model's tokenizer makes of a text, beside what another's does."""
 
-from pathlib import Path
 from typing import NamedTuple
 
-from tfhf import console, models
-from tfhf.models import intake
-from tfhf.models.tokenization import read_tokenizer
-from tfhf.run import Run, is_run
+from tfhf import console, pieces
 
 HEADS = ("token", "id", "type", "mask", "from", "to", "text")
 NUMBERS = ("id", "type", "mask", "from", "to")
@@ -51,7 +47,7 @@ def tokenize(name, text, pair=None, revision=None):
     Raises:
         UserError: if there is no such model, or it has no tokenizer.
     """
-    tokenizer = _tokenizer(name, revision)
+    tokenizer = pieces.load_tokenizer(name, revision)
     encoded = tokenizer(text, pair, return_offsets_mapping=tokenizer.is_fast, verbose=False)
     ids = encoded["input_ids"]
     spans = encoded["offset_mapping"] if tokenizer.is_fast else [None] * len(ids)
@@ -77,17 +73,6 @@ def tokenize(name, text, pair=None, revision=None):
         "decoded": tokenizer.decode(ids, skip_special_tokens=True),
         "cut": longest if len(ids) > longest else None,
     }
-
-
-def _tokenizer(name, revision):
-    """The tokenizer of a run, a model or a folder that holds nothing else."""
-    name = str(Run(name).model) if is_run(str(name)) else str(name)
-    folder = Path(name)
-    of_a_model = any((folder / file).exists() for file in ("config.json", "modules.json"))
-    if folder.is_dir() and not of_a_model and revision is None:
-        intake.check_processors(folder)
-        return read_tokenizer(folder, name)
-    return models.load_tokenizer(models.resolve(name, revision, weights=False))
 
 
 def _kind(tokenizer):
