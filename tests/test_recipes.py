@@ -38,16 +38,27 @@ def _renamed(row, columns):
     return found
 
 
-@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "export"])
-def with_export(request, monkeypatch):
-    """Whether the runs export, which takes a fresh process each: only the slow tests do."""
-    if not request.param:
+def exported():
+    """A recipe of each task and its options, numbers aside: those decide what an export is."""
+    kinds = {}
+    for name in recipe.shipped():
+        loaded = recipe.Recipe.load(name)
+        chosen = {key: one for key, one in loaded.options.items() if isinstance(one, bool | str)}
+        kinds.setdefault((loaded.task, str(chosen)), name)
+    return kinds.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "with_export"),
+    [
+        *(pytest.param(name, False, id=name) for name in recipe.shipped()),
+        # Exports take a fresh process each: only the slow tests have them.
+        *(pytest.param(n, True, id=f"export-{n}", marks=pytest.mark.slow) for n in exported()),
+    ],
+)
+def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path, monkeypatch):
+    if not with_export:
         monkeypatch.setattr(exporting, "obstacles", lambda task: ["left out by the test"])
-    return request.param
-
-
-@pytest.mark.parametrize("name", recipe.shipped())
-def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path):
     toy = toys.of(recipe.Recipe.load(name).task)
     overrides = toy.OPTIONS | {
         "data.train": str(write_toy_file(name, tmp_path / "toy.jsonl")),
