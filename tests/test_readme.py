@@ -1,4 +1,4 @@
-"""What README and docstrings show is right: commands, recipe, Python, the tree, links, examples."""
+"""What README, docs and docstrings show is right: commands, recipes, Python, the tree, links."""
 
 import doctest
 import importlib
@@ -17,22 +17,25 @@ from tfhf.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
-def blocks(language):
-    return [text for name, text in BLOCKS if name == language]
+def blocks(language, pages=(ROOT / "README.md",)):
+    found = [BLOCK.findall(page.read_text(encoding="utf-8")) for page in pages]
+    return [text for page in found for name, text in page if name == language]
 
 
-def shell_lines(program):
-    lines = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.startswith(f"{program} ")]
+def shell_lines(program, pages=PAGES):
+    lines = "".join(blocks("sh", pages)).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith(program)]
 
 
 # `tfhf train RECIPE [KEY=VALUE ...]` is a synopsis; every other line could be typed.
 SYNOPSIS = re.compile(r" [A-Z|]{3,}\b|\[|^tfhf \w+$")
-SYNOPSES = [line for line in shell_lines("tfhf") if SYNOPSIS.search(line)]
-COMMANDS = [line for line in shell_lines("tfhf") if line not in SYNOPSES]
+SYNOPSES = [line for line in shell_lines("tfhf ", PAGES[:1]) if SYNOPSIS.search(line)]
+COMMANDS = [line for line in shell_lines("tfhf ") if line not in SYNOPSES]
 
 
 @pytest.mark.parametrize("line", SYNOPSES)
@@ -54,10 +57,18 @@ def test_command_could_be_typed(line):
         Recipe.load(given["recipe"], given["overrides"])
 
 
-@pytest.mark.parametrize("line", shell_lines("make"))
+@pytest.mark.parametrize("line", shell_lines("make "))
 def test_make_target(line):
     target = line.split()[1]
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", shell_lines((".venv/bin/", "pytorch/bin/", "python ")))
+def test_script_is_there(line):
+    program, *arguments = shlex.split(line, comments=True)
+    files = [argument for argument in arguments if argument.endswith(".py")]
+    assert files or program.endswith(("tfhf", "pytest", "ruff")) or "-m" in arguments
+    assert [file for file in files if not (ROOT / file).exists()] == []
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))
@@ -109,7 +120,7 @@ def printed(program, folder):
 def tree():
     """The paths in README's tree; what follows the paths of a line explains them."""
     parent = ""
-    for line in next(text for _, text in BLOCKS if text.startswith("tfhf/\n")).splitlines():
+    for line in next(text for text in blocks("") if text.startswith("tfhf/\n")).splitlines():
         for word in re.split(r"\s+", line.strip()):
             if not re.fullmatch(r"[\w/]+(/|\.py)", word):
                 break
@@ -128,9 +139,20 @@ def test_tree_is_the_packages():
     assert {path for path in shown if path.startswith("tfhf/")} == there | {"tfhf/"}
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?://|#)([^)#]+)", README))
-def test_link(target):
-    assert (ROOT / target).exists()
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+LINKS = [(page, target) for page in PAGES for target in LINK.findall(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(
+    ("page", "target"), LINKS, ids=[f"{page.stem}-{target}" for page, target in LINKS]
+)
+def test_link(page, target):
+    assert (page.parent / target).exists()
+
+
+@pytest.mark.parametrize("text", blocks("python", PAGES[1:]))
+def test_program_of_the_docs_is_python(text):
+    compile(text, "docs", "exec")
 
 
 EXAMPLES = [
