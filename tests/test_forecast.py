@@ -63,6 +63,10 @@ def test_the_curve_is_that_of_the_schedule():
     expected = [0.0, 0.05, 0.1, 0.5 / 6, 0.4 / 6, 0.3 / 6, 0.2 / 6, 0.1 / 6]
     assert points["rates"] == pytest.approx(expected)
     assert forecast.curve(settings, 1)["rates"] == [0.1]
+    schedule = {"name": "warmup_stable_decay", "decay_ratio": 0.5, "decay": "linear"}
+    stable = settings.model_copy(update={"schedule": schedule | {"min_ratio": 0.2}})
+    expected = [0.0, 0.05, 0.1, 0.1, 0.1, 0.08, 0.06, 0.04]
+    assert forecast.curve(stable, 8)["rates"] == pytest.approx(expected)
     long = forecast.curve(settings, 1_000_001)
     assert len(long["steps"]) <= forecast.POINTS + 1 and 250_000 in long["steps"]
     assert max(long["rates"]) == 0.1

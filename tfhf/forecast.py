@@ -75,13 +75,15 @@ def curve(settings, steps):
     """
     warmup_steps = int(steps * settings.warmup_ratio)
     points = np.unique(np.r_[np.linspace(0, steps - 1, POINTS).round(), warmup_steps])
+    schedule = dict(settings.schedule)
     rates = learning_rate(
         points,
-        settings.schedule,
+        schedule.pop("name"),
         peak=settings.learning_rate,
         steps=steps,
         warmup_steps=warmup_steps,
         xp=np,
+        **schedule,
     )
     return {
         "steps": points.astype(int).tolist(),

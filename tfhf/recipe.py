@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tfhf import tasks
 from tfhf.errors import UserError, did_you_mean
+from tfhf.learning.arguments import OPTIMIZERS, SCHEDULES
 
 BATCH_SIZE = 32  # rows, where a recipe says neither rows nor tokens
 LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text, not a data set
@@ -25,6 +26,11 @@ def _listed(value):
 
 Tokens = list[Annotated[str, MinLen(1)]]
 Files = Annotated[list[str], BeforeValidator(_listed)]
+# A name, or a name and its arguments: `Lion`, `{name: Lion, beta_1: 0.95}`.
+Named = Annotated[
+    dict[str, Any],
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
 Split = Literal["train", "validation", "test"]
 
 
@@ -69,7 +75,8 @@ class Train(_Section):
     shapes: Annotated[int, Gt(0)] | None = None
     accumulate: Annotated[int, Gt(0)] = 1
     learning_rate: Annotated[float, Gt(0), Le(10)] = 5e-5
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    optimizer: Named = Field(default_factory=dict)
+    schedule: Named = Field(default_factory=dict)
     warmup_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.01
     global_clipnorm: Annotated[float, Gt(0)] | None = 1.0
@@ -307,7 +314,11 @@ def _check(cls, values, where):
     except ValidationError as error:
         raise UserError(f"{where}: {_first_line(error, cls)}") from error
     task = tasks.get(recipe.task)
-    recipe.options = _check_options(task, recipe.options, where)
+    keywords = {name: (p.annotation, p.default) for name, p in task.options().items()}
+    recipe.options = _check_arguments(keywords, recipe.options, where, "options")
+    train = recipe.train
+    train.optimizer = _check_named(OPTIMIZERS, train.optimizer, where, "train.optimizer")
+    train.schedule = _check_named(SCHEDULES, train.schedule, where, "train.schedule")
     data = recipe.data
     if data.path and data.files:
         raise UserError(f"{where}: data.path and data.{next(iter(data.files))} exclude each other")
@@ -328,8 +339,8 @@ def _check(cls, values, where):
         )
     if isinstance(recipe.model, dict) and "model_type" not in recipe.model:
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
-    task.check_accumulate(recipe.train.accumulate, **recipe.options)
-    _check_batches(recipe.train, where)
+    task.check_accumulate(train.accumulate, **recipe.options)
+    _check_batches(train, where)
     return recipe
 
 
@@ -349,14 +360,25 @@ def _check_batches(train, where):
         )
 
 
-def _check_options(task, options, where):
-    """The keywords of the task's constructor, with their annotations, are the schema."""
-    keywords = {name: (p.annotation, p.default) for name, p in task.options().items()}
-    schema = create_model("options", __base__=_Section, **keywords)
+def _check_arguments(keywords, values, where, key):
+    """Values by keyword, checked; keywords are name → (annotation, default)."""
+    schema = create_model(key.rpartition(".")[2], __base__=_Section, **keywords)
     try:
-        return schema.model_validate(options).model_dump()
+        return schema.model_validate(values).model_dump()
     except ValidationError as error:
-        raise UserError(f"{where}: {_first_line(error, schema, 'options.')}") from error
+        raise UserError(f"{where}: {_first_line(error, schema, f'{key}.')}") from error
+
+
+def _check_named(known, value, where, key):
+    """One of several by its name, the first unless it is said, with all its arguments."""
+    arguments = dict(value)
+    name = arguments.pop("name", next(iter(known)))
+    if not isinstance(name, str) or name not in known:
+        hint = did_you_mean(name, known)
+        raise UserError(
+            f"{where}: {key}: must be one of {', '.join(known)}{hint}; received {name!r}"
+        )
+    return {"name": name} | _check_arguments(known[name], arguments, where, key)
 
 
 def _first_line(error, schema, prefix=""):
@@ -367,7 +389,7 @@ def _first_line(error, schema, prefix=""):
     if found["type"] == "extra_forbidden":
         fields = _fields(schema, path[:-1])
         hint = did_you_mean(path[-1], fields)
-        known = "" if hint else f"; keys here: {', '.join(fields)}"
+        known = "" if hint else f"; keys here: {', '.join(fields) or 'none'}"
         return f"unknown key {key!r}{hint}{known}"
     if found["type"] == "missing":
         return f"{key} is missing"

@@ -135,7 +135,7 @@ def load_compiled(settings, prepared, steps, strategy):
     """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
     import tf_keras
 
-    from tfhf.learning.optimizers import AdamW, undecayed
+    from tfhf.learning import optimization
     from tfhf.learning.schedules import warmup_schedule
 
     steps *= settings.epochs
@@ -145,18 +145,22 @@ def load_compiled(settings, prepared, steps, strategy):
     try:
         with strategy.scope():
             model = pieces.trained(prepared.source, prepared.task, accumulate=settings.accumulate)
+            schedule, optimizer = dict(settings.schedule), dict(settings.optimizer)
             rate = warmup_schedule(
-                settings.schedule,
+                schedule.pop("name"),
                 peak=settings.learning_rate,
                 steps=steps,
                 warmup_steps=int(steps * settings.warmup_ratio),
+                **schedule,
             )
             model.compile(
-                AdamW(
+                optimization.make_optimizer(
+                    optimizer.pop("name"),
+                    model.backbone,
                     rate,
                     weight_decay=settings.weight_decay,
                     global_clipnorm=settings.global_clipnorm,
-                    exclude=undecayed(model.backbone),
+                    **optimizer,
                 )
             )
     finally:
