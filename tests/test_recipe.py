@@ -147,6 +147,23 @@ def test_the_resolved_recipe_loads_again_and_is_the_same(tmp_path):
             "received ['linear']",
         ),
         (
+            ["options.class_weights=balancd"],
+            "recipe: options.class_weights: input should be 'balanced' or a valid dictionary; "
+            "received 'balancd'",
+        ),
+        (
+            ["options.class_weights={spam: 0}"],
+            "recipe: options.class_weights.spam: input should be greater than 0; received 0",
+        ),
+        (
+            ["model=3"],
+            "recipe: model: input should be a valid string or a valid dictionary; received 3",
+        ),
+        (
+            ["data.columns={text: [3]}"],
+            "recipe: data.columns.text.0: input should be a valid string; received 3",
+        ),
+        (
             ["task=embedding", "train.accumulate=4"],
             "train.accumulate: must be 1, because this loss compares all rows of a batch, and "
             "slices would compare fewer; lower train.batch_size; received 4",

@@ -83,7 +83,9 @@ def prepare(recipe, phases, trained=None):
         found.append(source.name)
     features = next(iter(loaded.splits.values())).features
     task = kind(processor, features, **recipe.options)
-    if tuned:
+    if trained is None:
+        task.weigh(loaded.splits["train"])
+    elif tuned:
         task.adopt(tuned)
     notes = loaded.notes + kind.notes(processor) + added
     asked = _asked(task, kind.columns(**recipe.options), features)

@@ -5,6 +5,7 @@ Nothing here imports TensorFlow: a misspelt key is answered in well under a seco
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -382,10 +383,17 @@ def _check_named(known, value, where, key):
 
 
 def _first_line(error, schema, prefix=""):
-    """The first of pydantic's findings, in one line with the dotted key."""
-    found = error.errors()[0]
-    path = [str(part) for part in found["loc"]]
-    key = prefix + ".".join(path)
+    """The first of pydantic's findings, in one line with the dotted key.
+
+    Of a key that may hold one of several kinds of value, the finding that goes deepest into it;
+    where all stop at the key, what each of them expects.
+    """
+    errors = [(_keys(found["loc"]), found) for found in error.errors()]
+    first = errors[0][0]
+    about = [pair for pair in errors if pair[0][: len(first)] == first]
+    path = max((keys for keys, _ in about), key=len)
+    alike = [found for keys, found in about if keys == path]
+    found, key = alike[0], prefix + ".".join(path)
     if found["type"] == "extra_forbidden":
         fields = _fields(schema, path[:-1])
         hint = did_you_mean(path[-1], fields)
@@ -393,8 +401,15 @@ def _first_line(error, schema, prefix=""):
         return f"unknown key {key!r}{hint}{known}"
     if found["type"] == "missing":
         return f"{key} is missing"
-    message = found["msg"][0].lower() + found["msg"][1:]
+    messages = dict.fromkeys(one["msg"][0].lower() + one["msg"][1:] for one in alike)
+    message = " or ".join(messages).replace(" or input should be ", " or ")
     return f"{key}: {message}; received {found['input']!r}"
+
+
+def _keys(place):
+    """Where pydantic found something, without its names for the kinds of value it tried."""
+    kinds = r"(literal|dict|list|constrained-\w+|function-\w+)(\[.*\])?|str|int|float|bool"
+    return [str(part) for part in place if not re.fullmatch(kinds, str(part))]
 
 
 def _fields(schema, path):

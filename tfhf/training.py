@@ -213,10 +213,19 @@ def _evaluate(run, model, scorer, prepared, stores, best):
             if split == "validation":
                 task.tune(dataset, scores.results)
                 if task.settings() != before:
-                    values |= task.score(dataset, scores.results)
+                    tuned = task.score(dataset, scores.results)
+                    say(f"  tuned on validation: {_gain(values, tuned, best['monitor'])}")
+                    values |= tuned
                     models.change_config(model.backbone.config, task.model_config())
                     model.save_pretrained(run.model)
             evaluation.record(run, split, values, scores, dataset, task)
+
+
+def _gain(before, after, monitor):
+    """A metric before and after, such as `f1_macro 0.3120 → 0.3871`; the first, where a loss is
+    monitored."""
+    name = monitor if monitor in after else next(iter(after))
+    return f"{name} {before[name]:.4f} → {after[name]:.4f}"
 
 
 def default_folder(recipe, checked):

@@ -221,6 +221,13 @@ class Task:
             backbone: the transformers model.
         """
 
+    def weigh(self, rows):
+        """Takes from the training rows what the loss must know of them: how frequent classes are.
+
+        Args:
+            rows: the training split's `datasets.Dataset`.
+        """
+
     @property
     def inputs(self):
         """What a prediction needs: role → kind of column (`tfhf.data.columns`)."""
