@@ -25,8 +25,9 @@ def _listed(value):
     return value if isinstance(value, list) else [value]
 
 
-Tokens = list[Annotated[str, MinLen(1)]]
+Texts = list[Annotated[str, MinLen(1)]]
 Files = Annotated[list[str], BeforeValidator(_listed)]
+Patterns = Annotated[Texts, BeforeValidator(_listed)]
 # A name, or a name and its arguments: `Lion`, `{name: Lion, beta_1: 0.95}`.
 Named = Annotated[
     dict[str, Any],
@@ -81,6 +82,9 @@ class Train(_Section):
     warmup_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.01
     global_clipnorm: Annotated[float, Gt(0)] | None = 1.0
+    freeze: Patterns = Field(default_factory=list)
+    unfreeze: dict[Annotated[int, Gt(1)], Patterns] = Field(default_factory=dict)
+    layer_decay: Annotated[float, Gt(0), Le(1)] | None = None
     seed: Annotated[int, Ge(0), Lt(2**31)] = 42
     monitor: str | None = None
     patience: Annotated[int, Gt(0)] | None = None
@@ -107,8 +111,8 @@ class Recipe(_Section):
     model: str | dict[str, Any] = "minilm"
     tokenizer: str | dict[str, Any] | None = None
     revision: str | None = None
-    add_tokens: Tokens = Field(default_factory=list)
-    add_special_tokens: Tokens = Field(default_factory=list)
+    add_tokens: Texts = Field(default_factory=list)
+    add_special_tokens: Texts = Field(default_factory=list)
     data: Data
     options: dict[str, Any] = Field(default_factory=dict)
     train: Train = Field(default_factory=Train)
@@ -342,6 +346,11 @@ def _check(cls, values, where):
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
     task.check_accumulate(train.accumulate, **recipe.options)
     _check_batches(train, where)
+    late = [epoch for epoch in train.unfreeze if epoch > train.epochs]
+    if late:
+        raise UserError(
+            f"{where}: train.unfreeze: there is no epoch {late[0]}; train.epochs is {train.epochs}"
+        )
     return recipe
 
 

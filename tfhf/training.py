@@ -1,5 +1,6 @@
 """`tfhf train`: from a recipe to a run, as one straight line. Read this first."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -135,22 +136,24 @@ def load_compiled(settings, prepared, steps, strategy):
     """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
     import tf_keras
 
-    from tfhf.learning import optimization
+    from tfhf.learning import optimization, pacing
     from tfhf.learning.schedules import warmup_schedule
 
-    steps *= settings.epochs
+    updates = steps * settings.epochs
     tf_keras.utils.set_random_seed(settings.seed)
     policy = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy(settings.dtype_policy)
     try:
         with strategy.scope():
             model = pieces.trained(prepared.source, prepared.task, accumulate=settings.accumulate)
+            frozen = pacing.frozen(model.backbone, settings.freeze)
+            model.freeze(frozen)
             schedule, optimizer = dict(settings.schedule), dict(settings.optimizer)
             rate = warmup_schedule(
                 schedule.pop("name"),
                 peak=settings.learning_rate,
-                steps=steps,
-                warmup_steps=int(steps * settings.warmup_ratio),
+                steps=updates,
+                warmup_steps=int(updates * settings.warmup_ratio),
                 **schedule,
             )
             model.compile(
@@ -160,12 +163,28 @@ def load_compiled(settings, prepared, steps, strategy):
                     rate,
                     weight_decay=settings.weight_decay,
                     global_clipnorm=settings.global_clipnorm,
+                    paces=pacing.paces(
+                        model.backbone,
+                        frozen=frozen,
+                        layer_decay=settings.layer_decay,
+                        unfreeze=settings.unfreeze,
+                        steps_per_epoch=steps,
+                    ),
                     **optimizer,
                 )
             )
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
-    return model, model.load_report.line()
+    return model, model.load_report.line() + _frozen_line(model)
+
+
+def _frozen_line(model):
+    """How much of a model is frozen, where something is."""
+    trained, known = (
+        sum(math.prod(variable.shape) for variable in variables)
+        for variables in (model.trainable_variables, model.backbone.trainable_variables)
+    )
+    return f"; {known - trained:,} of {known:,} parameters frozen" if known > trained else ""
 
 
 def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):

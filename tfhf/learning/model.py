@@ -29,6 +29,7 @@ class Model(tf_keras.Model):
         self.backbone = backbone
         self.task = task
         self.accumulate = accumulate
+        self._frozen = frozenset()
         self.tells_step_loss = False  # for a callback that logs; Keras' progress bar shows it
         self._loss_of = task.loss
         self._mean_loss = tf_keras.metrics.Mean(name="loss")
@@ -63,6 +64,23 @@ class Model(tf_keras.Model):
         # What a step returns is already the same on every replica; Keras would add it up.
         self.distribute_reduction_method = "first"
         self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
+
+    def freeze(self, variables):
+        """Leaves variables as they are from now on; call it before `compile`.
+
+        Args:
+            variables: of the backbone; those frozen before stay so.
+        """
+        self._frozen |= {variable.ref() for variable in variables}
+
+    @property
+    def trainable_weights(self):
+        return [v for v in super().trainable_weights if v.ref() not in self._frozen]
+
+    @property
+    def non_trainable_weights(self):
+        frozen = [v for v in super().trainable_weights if v.ref() in self._frozen]
+        return super().non_trainable_weights + frozen
 
     @property
     def metrics(self):

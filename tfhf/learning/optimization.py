@@ -3,9 +3,12 @@
 import tf_keras
 
 from tfhf.learning.optimizers import AdamW, undecayed
+from tfhf.learning.pacing import paced
 
 
-def make_optimizer(name, backbone, rate, *, weight_decay=0.01, global_clipnorm=1.0, **arguments):
+def make_optimizer(
+    name, backbone, rate, *, weight_decay=0.01, global_clipnorm=1.0, paces=(), **arguments
+):
     """Makes an optimizer for a model.
 
     Args:
@@ -15,24 +18,22 @@ def make_optimizer(name, backbone, rate, *, weight_decay=0.01, global_clipnorm=1
         weight_decay: decoupled decay per unit of learning rate, with every optimizer alike; biases
             and normalisation layers are spared.
         global_clipnorm: longest gradient, over all variables, or None.
+        paces: weights with a learning rate of their own, a list of `pacing.Pace`.
         **arguments: the optimizer's own, under tf-keras' names.
 
     Returns:
         A `tf_keras.optimizers.Optimizer`.
     """
     spared = undecayed(backbone)
+    kind = AdamW if name == "AdamW" else getattr(tf_keras.optimizers, name)
+    kind = paced(kind) if paces else kind
+    arguments |= {"global_clipnorm": global_clipnorm}
     if name == "AdamW":
-        return AdamW(
-            rate,
-            weight_decay=weight_decay,
-            global_clipnorm=global_clipnorm,
-            exclude=spared,
-            **arguments,
-        )
-    kind = getattr(tf_keras.optimizers, name)
-    # A decay of 0 would still cost a pass over all weights.
-    made = kind(
-        rate, weight_decay=weight_decay or None, global_clipnorm=global_clipnorm, **arguments
-    )
-    made.exclude_from_weight_decay(var_list=spared)
+        made = kind(rate, weight_decay=weight_decay, exclude=spared, **arguments)
+    else:
+        # A decay of 0 would still cost a pass over all weights.
+        made = kind(rate, weight_decay=weight_decay or None, **arguments)
+        made.exclude_from_weight_decay(var_list=spared)
+    if paces:
+        made.set_paces(paces)
     return made
