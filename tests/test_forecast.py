@@ -122,6 +122,19 @@ def test_more_updates_than_fine_tuning_needs():
     assert training.unusual_steps(settings, plan) == []
 
 
+def test_an_average_over_more_updates_than_there_are():
+    settings = Recipe.load(
+        {"task": "text_classification", "data": {"train": "a.csv"}, "train": {"ema": 0.999}}
+    ).train
+    plan = SimpleNamespace(steps=500, lengths=range(10**6), batch_size=40)
+    assert training.unusual_steps(settings, plan) == [
+        "train.ema: 0.999 averages over some 1,000 updates, but there are only 1,500, so the model "
+        "stays near its start; lower it"
+    ]
+    plan.steps = 1000
+    assert training.unusual_steps(settings, plan) == []
+
+
 def test_measuring_belongs_to_a_dry_run():
     found = CliRunner().invoke(main, ["train", "quickstart", "--measure"])
     assert (found.exit_code, found.stdout) == (2, "")

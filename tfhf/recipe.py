@@ -85,6 +85,7 @@ class Train(_Section):
     freeze: Patterns = Field(default_factory=list)
     unfreeze: dict[Annotated[int, Gt(1)], Patterns] = Field(default_factory=dict)
     layer_decay: Annotated[float, Gt(0), Le(1)] | None = None
+    ema: Annotated[float, Gt(0), Lt(1)] | None = None
     seed: Annotated[int, Ge(0), Lt(2**31)] = 42
     monitor: str | None = None
     patience: Annotated[int, Gt(0)] | None = None

@@ -129,6 +129,11 @@ def unusual_steps(settings, plan):
             f"train: {total:,} updates are many for fine-tuning; --dry-run --measure says how long "
             "they take"
         ]
+    if settings.ema is not None and total * (1 - settings.ema) < 2:
+        return [
+            f"train.ema: {settings.ema:g} averages over some {round(1 / (1 - settings.ema)):,} "
+            f"updates, but there are only {total:,}, so the model stays near its start; lower it"
+        ]
     return []
 
 
@@ -163,6 +168,7 @@ def load_compiled(settings, prepared, steps, strategy):
                     rate,
                     weight_decay=settings.weight_decay,
                     global_clipnorm=settings.global_clipnorm,
+                    ema=settings.ema,
                     paces=pacing.paces(
                         model.backbone,
                         frozen=frozen,
@@ -173,6 +179,8 @@ def load_compiled(settings, prepared, steps, strategy):
                     **optimizer,
                 )
             )
+            # For all weights now, whether or not the loss reaches them.
+            model.optimizer.build(model.trainable_variables)
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
     return model, model.load_report.line() + _frozen_line(model)
@@ -190,6 +198,7 @@ def _frozen_line(model):
 def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
     from tfhf.data import batches
+    from tfhf.learning.averaging import averaged
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
 
@@ -199,10 +208,19 @@ def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
         run.log(row)
         events.write(row)
 
+    def measure():
+        with averaged(model):
+            rows = prepared.splits["validation"]
+            return evaluation.measure(scorer, stores["validation"], rows)[0]
+
+    def keep():
+        with averaged(model):
+            model.save_pretrained(run.folder / "model")
+
     progress = Progress(log, plan, epochs=settings.epochs, every=settings.log_every)
     validation = Validation(
-        lambda: evaluation.measure(scorer, stores["validation"], prepared.splits["validation"])[0],
-        lambda: model.save_pretrained(run.folder / "model"),
+        measure,
+        keep,
         log,
         monitor=monitor,
         patience=settings.patience,

@@ -10,6 +10,7 @@ from tests.conftest import toy_rows
 from tfhf import pieces, preparation, training
 from tfhf.console import Phases
 from tfhf.errors import UserError
+from tfhf.learning.averaging import averaged
 from tfhf.learning.optimizers import undecayed
 from tfhf.models import names
 from tfhf.recipe import Recipe
@@ -74,6 +75,30 @@ def plain_loop(model, batches, pace):
             weights[name] -= rate * first[name] / (1 - BETA_1 ** (step + 1)) / root
             variables[name].assign(weights[name])
         yield {name: value.copy() for name, value in weights.items()}
+
+
+def test_the_average_is_measured_and_kept_and_training_goes_on(toy_recipe, prepared):
+    model, _ = compiled(toy_recipe, prepared, ema=0.7, freeze=["bert.embeddings"])
+    batches = batches_for(model)
+    places = {place.name: place.variable for place in names.places(model.backbone)}
+    start = {name: variable.numpy() for name, variable in places.items()}
+    frozen = [name for name in places if "embeddings" in name]
+    averages = {name: value.astype(np.float64) for name, value in start.items()}
+    for weights in plain_loop(model, batches, lambda name, _: None if name in frozen else 1.0):
+        averages = {name: 0.7 * old + 0.3 * weights[name] for name, old in averages.items()}
+    for name, variable in places.items():
+        variable.assign(start[name])
+    for batch in batches:
+        model.train_step(batch)
+    with pytest.raises(KeyboardInterrupt), averaged(model):
+        for name, variable in places.items():
+            np.testing.assert_allclose(variable.numpy(), averages[name], atol=2e-6, err_msg=name)
+        raise KeyboardInterrupt  # the weights come back all the same
+    for name, variable in places.items():
+        np.testing.assert_allclose(variable.numpy(), weights[name], atol=2e-6, err_msg=name)
+    # What a checkpoint holds: the averages are the optimizer's own variables.
+    kept = [v for v in model.optimizer.variables if "average" in v.name]
+    assert len(kept) == len(places) - len(frozen)
 
 
 def depth(name):

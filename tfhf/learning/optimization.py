@@ -7,7 +7,15 @@ from tfhf.learning.pacing import paced
 
 
 def make_optimizer(
-    name, backbone, rate, *, weight_decay=0.01, global_clipnorm=1.0, paces=(), **arguments
+    name,
+    backbone,
+    rate,
+    *,
+    weight_decay=0.01,
+    global_clipnorm=1.0,
+    ema=None,
+    paces=(),
+    **arguments,
 ):
     """Makes an optimizer for a model.
 
@@ -18,6 +26,8 @@ def make_optimizer(
         weight_decay: decoupled decay per unit of learning rate, with every optimizer alike; biases
             and normalisation layers are spared.
         global_clipnorm: longest gradient, over all variables, or None.
+        ema: share of the running average of the weights that an update leaves, in (0, 1); None for
+            no average.
         paces: weights with a learning rate of their own, a list of `pacing.Pace`.
         **arguments: the optimizer's own, under tf-keras' names.
 
@@ -28,6 +38,9 @@ def make_optimizer(
     kind = AdamW if name == "AdamW" else getattr(tf_keras.optimizers, name)
     kind = paced(kind) if paces else kind
     arguments |= {"global_clipnorm": global_clipnorm}
+    if ema is not None:
+        # Some of Keras' classes would put the average into the weights every hundred updates.
+        arguments |= {"use_ema": True, "ema_momentum": ema, "ema_overwrite_frequency": None}
     if name == "AdamW":
         made = kind(rate, weight_decay=weight_decay, exclude=spared, **arguments)
     else:

@@ -14,7 +14,9 @@ from tfhf.errors import UserError, did_you_mean
 from tfhf.models import names
 
 # In PyTorch's names: what lies below all layers, or is shared by them; and the number of a layer.
-BELOW = re.compile(r"(^|\.)(\w*emb(ed\w*)?|wte|wpe|w|encoder\.relative_attention_bias)(\.|$)")
+BELOW = re.compile(
+    r"(^|\.)(\w*emb(ed\w*)?|shared|wte|wpe|w|encoder\.relative_attention_bias)(\.|$)"
+)
 NUMBER = re.compile(r"\.(?:h|\w*layers?|blocks?|stages|\w*layer_groups)\.(\d+)\.")
 SHOWN = 8  # names that an error lists
 
