@@ -9,6 +9,7 @@ import tf_keras
 
 from tfhf import data, evaluation, exporting, forecast, prediction, reporting, tasks, training
 from tfhf.errors import Diverged, UserError
+from tfhf.recipe import Recipe
 from tfhf.run import Run
 
 
@@ -53,6 +54,21 @@ def test_batches_of_tokens_and_of_few_shapes(toy_recipe, tmp_path, bare):
     assert all(0 < row["real_tokens"] <= 1 for row in steps)
     assert (run.recipe.train.batch_size, run.recipe.train.batch_tokens) == (None, 120)
     assert evaluation.evaluate(run)["accuracy"] == run.metrics["test"]["accuracy"]
+
+
+def test_compiled_steps_have_few_shapes(toy_recipe, monkeypatch):
+    asked = []
+    monkeypatch.setattr(training.orders, "plan", lambda *_, shapes, **__: asked.append(shapes))
+    for settings in ({}, {"jit_compile": True}, {"jit_compile": True, "shapes": 3}):
+        train = Recipe.load(changed(toy_recipe, **settings)).train
+        training.plan_batches(train, SimpleNamespace(fixed_shapes=True), None)
+    assert asked == [None, training.COMPILED_SHAPES, 3]
+    several = SimpleNamespace(num_replicas_in_sync=2)
+    with pytest.raises(UserError) as caught:
+        training.plan_batches(train, SimpleNamespace(fixed_shapes=True), None, several)
+    assert str(caught.value) == (
+        "train.jit_compile: is for one device; this is SimpleNamespace on 2 × CPU; leave it out"
+    )
 
 
 def test_the_best_epoch_stays_and_patience_ends_the_training(

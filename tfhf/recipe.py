@@ -89,7 +89,8 @@ class Train(_Section):
     seed: Annotated[int, Ge(0), Lt(2**31)] = 42
     monitor: str | None = None
     patience: Annotated[int, Gt(0)] | None = None
-    dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    dtype_policy: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool = False
     log_every: Annotated[int, Gt(0)] = 10
 
 

@@ -100,13 +100,20 @@ def monitor_of(name, task):
 
 def plan_batches(settings, task, store, strategy=None):
     """The batches of every epoch; without a strategy those of one device, before TensorFlow."""
-    slices, shapes = settings.accumulate, settings.shapes
+    slices, compiled = settings.accumulate, settings.jit_compile
     if strategy is not None:
         from tfhf.learning import strategy as strategies
 
         slices *= strategy.num_replicas_in_sync
-        if shapes is None and task.fixed_shapes and strategies.compiles(strategy):
-            shapes = COMPILED_SHAPES
+        compiled |= strategies.compiles(strategy)
+        if settings.jit_compile and strategy.num_replicas_in_sync > 1:
+            raise UserError(
+                "train.jit_compile: is for one device; "
+                f"this is {strategies.describe(strategy)}; leave it out"
+            )
+    shapes = settings.shapes
+    if shapes is None and task.fixed_shapes and compiled:
+        shapes = COMPILED_SHAPES
     if settings.batch_size is not None and settings.batch_size % slices:
         raise UserError(
             f"train.batch_size: must be a multiple of {slices} (replicas × accumulate); "
@@ -177,7 +184,8 @@ def load_compiled(settings, prepared, steps, strategy):
                         steps_per_epoch=steps,
                     ),
                     **optimizer,
-                )
+                ),
+                jit_compile=settings.jit_compile,
             )
             # For all weights now, whether or not the loss reaches them.
             model.optimizer.build(model.trainable_variables)

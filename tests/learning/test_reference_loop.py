@@ -35,7 +35,7 @@ def compiled(toy_recipe, prepared, **settings):
     for layer in model.submodules:
         if isinstance(layer, tf_keras.layers.Dropout):
             layer.rate = 0.0
-    model.run_eagerly = True
+    model.run_eagerly = not checked.jit_compile
     return model, line
 
 
@@ -44,8 +44,9 @@ def batches_for(model):
     return list(pieces.to_tf_dataset(rows, model, batch_size=12, shuffle=True, seed=3)) * EPOCHS
 
 
-def plain_loop(model, batches, pace):
-    """PyTorch's AdamW by its definition; `pace(name, step)` is a weight's own rate, None frozen.
+def plain_loop(model, batches, pace, scale=1.0):
+    """PyTorch's AdamW by its definition; `pace(name, step)` is a weight's own rate, None frozen,
+    and `scale` what the loss is multiplied by on its way back.
 
     Yields the weights by PyTorch's name after each update.
     """
@@ -57,10 +58,10 @@ def plain_loop(model, batches, pace):
     for step, (inputs, targets, real) in enumerate(batches):
         with tf.GradientTape() as tape:
             losses, counts = model.task.loss(targets, model(inputs))
-            loss = tf.reduce_sum(losses * real) / tf.reduce_sum(counts * real)
+            loss = scale * tf.reduce_sum(losses * real) / tf.reduce_sum(counts * real)
         found = tape.gradient(loss, list(variables.values()))
         gradients = {
-            name: tf.convert_to_tensor(gradient).numpy().astype(np.float64)
+            name: tf.convert_to_tensor(gradient).numpy().astype(np.float64) / scale
             for name, gradient in zip(variables, found, strict=True)
             if gradient is not None and pace(name, step) is not None
         }
@@ -99,6 +100,50 @@ def test_the_average_is_measured_and_kept_and_training_goes_on(toy_recipe, prepa
     # What a checkpoint holds: the averages are the optimizer's own variables.
     kept = [v for v in model.optimizer.variables if "average" in v.name]
     assert len(kept) == len(places) - len(frozen)
+
+
+def test_float16_scales_the_loss_and_skips_what_overflows(toy_recipe, prepared):
+    model, _ = compiled(toy_recipe, prepared, dtype_policy="mixed_float16")
+    assert model.dtype_policy.name == "mixed_float16"
+    batches = batches_for(model)
+    places = {place.name: place.variable for place in names.places(model.backbone)}
+    assert {variable.dtype for variable in places.values()} == {tf.float32}
+    start = {name: variable.numpy() for name, variable in places.items()}
+    assert float(model.optimizer.loss_scale) == 2.0**15
+    scale = model.optimizer._loss_scale._current_loss_scale
+    scale.assign(2.0**120)
+    model.train_step(batches[0])
+    assert all((variable.numpy() == start[name]).all() for name, variable in places.items())
+    assert float(scale) == 2.0**119
+    scale.assign(2.0**12)
+    model.optimizer.iterations.assign(0)
+    for batch in batches:
+        model.train_step(batch)
+    found = {name: variable.numpy() for name, variable in places.items()}
+    for name, variable in places.items():
+        variable.assign(start[name])
+    *_, expected = plain_loop(model, batches, lambda name, step: 1.0, scale=2.0**12)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-4, err_msg=name)
+    moved = max(np.abs(value - start[name]).max() for name, value in found.items())
+    assert moved > 0.02
+
+
+@pytest.mark.slow
+def test_xla_trains_what_tensorflow_trains(toy_recipe, prepared):
+    model, _ = compiled(toy_recipe, prepared, jit_compile=True)
+    assert model.jit_compile
+    batches = batches_for(model)[:1] * 2
+    places = {place.name: place.variable for place in names.places(model.backbone)}
+    start = {name: variable.numpy() for name, variable in places.items()}
+    inputs, targets, weights = batches[0]
+    model.fit(inputs, targets, sample_weight=weights, batch_size=12, epochs=2, verbose=0)
+    found = {name: variable.numpy() for name, variable in places.items()}
+    for name, variable in places.items():
+        variable.assign(start[name])
+    *_, expected = plain_loop(model, batches, lambda name, step: 1.0)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, expected[name], atol=2e-6, err_msg=name)
 
 
 def depth(name):

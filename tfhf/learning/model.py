@@ -96,7 +96,7 @@ class Model(tf_keras.Model):
             with tf.GradientTape() as tape:
                 total, count, outputs = self._sums(inputs, targets, weights, training=True)
                 count = _over_replicas(count)
-                share = tf.math.divide_no_nan(total, count)
+                share = self._scaled(tf.math.divide_no_nan(total, count))
             gradients = tape.gradient(share, variables)
             self._update_metrics(targets, outputs, weights)
         else:
@@ -107,10 +107,21 @@ class Model(tf_keras.Model):
                 None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
                 for gradient in gradients
             ]
+        if self._scales_loss:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
         return self._results() | ({"step_loss": loss} if self.tells_step_loss else {})
+
+    @property
+    def _scales_loss(self):
+        """Whether gradients are computed in float16, where small ones would be 0; Keras then puts
+        an optimizer around the one given, which scales the loss and skips what overflows."""
+        return isinstance(self.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
+
+    def _scaled(self, loss):
+        return self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
 
     def _sums(self, inputs, targets, weights, training):
         """Summed loss and number of real labels of a batch, and the outputs."""
@@ -138,8 +149,9 @@ class Model(tf_keras.Model):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
             with tf.GradientTape() as tape:
                 more, labels, outputs = self._sums(*part, training=True)
+                scaled = self._scaled(more)
             self._update_metrics(part[1], outputs, part[2])
-            gradients = tape.gradient(more, variables)
+            gradients = tape.gradient(scaled, variables)
             unreached.update(place for place, one in enumerate(gradients) if one is None)
             sums = [
                 before if one is None else before + tf.convert_to_tensor(one)
