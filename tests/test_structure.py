@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "tfhf"
 
 # From the ground up; a module imports its own layer's folder and what stands below it.
 LAYERS = [
-    {"errors", "console", "storage"},
+    {"errors", "console", "storage", "custom"},
     {"environment", "data", "models", "learning", "exports", "client"},
     {"tasks"},
     {"recipe"},

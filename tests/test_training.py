@@ -89,6 +89,51 @@ def test_the_best_epoch_stays_and_patience_ends_the_training(
     assert "  stopping: no better accuracy for 1 epochs\n" in capsys.readouterr().err
 
 
+OWN = """
+import tensorflow as tf
+import tf_keras
+
+from tfhf.tasks.text_classification import TextClassification
+
+class Loud(TextClassification):
+    def decode(self, results, index, row):
+        return super().decode(results, index, row) | {"loud": row["text"].upper()}
+
+def shouted(rows):
+    return sum(row["loud"] == row["text"].upper() for row in rows) / len(rows)
+
+def hinge(targets, logits):
+    return tf_keras.losses.categorical_hinge(tf.one_hot(targets, 2), logits)
+
+class Seen(tf_keras.callbacks.Callback):
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def on_epoch_end(self, epoch, logs=None):
+        open(self.file, "w").write(" ".join(sorted(logs)))
+"""
+
+
+def test_code_of_ones_own_trains_measures_and_watches(toy_recipe, tmp_path, bare, monkeypatch):
+    (tmp_path / "own_training.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    seen = {"name": "own_training:Seen", "file": str(tmp_path / "seen.txt")}
+    recipe = changed(
+        toy_recipe | {"task": "own_training:Loud"}, epochs=1, callbacks=[seen],
+        metrics=["own_training:shouted"], monitor="shouted", loss="own_training:hinge",
+    )  # fmt: skip
+    run = training.train(recipe, out=tmp_path / "run")
+    assert run.metrics["validation"]["shouted"] == run.metrics["test"]["shouted"] == 1.0
+    assert run.metrics["monitor"] == "shouted"
+    assert run.predictions("test")[0]["loud"].isupper()
+    names = (tmp_path / "seen.txt").read_text().split()
+    assert {"loss", "val_loss", "val_accuracy", "val_shouted"} <= set(names)
+    steps, epochs = logged(run)
+    # A hinge of two classes begins near 1, cross-entropy near 0.7.
+    assert steps[0]["loss"] != pytest.approx(epochs[0]["validation"]["loss"], abs=0.05)
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_model_before(toy_recipe, tmp_path):
     # One step an epoch, and a weight decay that multiplies the weights by -1e12 in each.
     recipe = changed(

@@ -41,7 +41,7 @@ def dry_run(recipe, measured=False, **overrides):
     checked = Recipe.load(recipe, overrides)
     settings, phases = checked.train, Phases()
     prepared = preparation.prepare(checked, phases)
-    training.monitor_of(settings.monitor, prepared.task)
+    training.monitor_of(settings, prepared.task)
     preparation.survey(prepared, phases)
     with tempfile.TemporaryDirectory() as folder:
         stores = preparation.tokenize(prepared, Path(folder), phases)

@@ -13,7 +13,7 @@ import yaml
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from tfhf import tasks
+from tfhf import custom, tasks
 from tfhf.errors import UserError, did_you_mean
 from tfhf.learning.arguments import OPTIMIZERS, SCHEDULES
 
@@ -87,6 +87,9 @@ class Train(_Section):
     layer_decay: Annotated[float, Gt(0), Le(1)] | None = None
     ema: Annotated[float, Gt(0), Lt(1)] | None = None
     seed: Annotated[int, Ge(0), Lt(2**31)] = 42
+    loss: Named | None = None
+    metrics: Texts = Field(default_factory=list)
+    callbacks: list[Named] = Field(default_factory=list)
     monitor: str | None = None
     patience: Annotated[int, Gt(0)] | None = None
     dtype_policy: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -326,6 +329,8 @@ def _check(cls, values, where):
     train = recipe.train
     train.optimizer = _check_named(OPTIMIZERS, train.optimizer, where, "train.optimizer")
     train.schedule = _check_named(SCHEDULES, train.schedule, where, "train.schedule")
+    for key, place in _own_code(train):
+        custom.check(place, f"{where}: {key}")
     data = recipe.data
     if data.path and data.files:
         raise UserError(f"{where}: data.path and data.{next(iter(data.files))} exclude each other")
@@ -354,6 +359,14 @@ def _check(cls, values, where):
             f"{where}: train.unfreeze: there is no epoch {late[0]}; train.epochs is {train.epochs}"
         )
     return recipe
+
+
+def _own_code(train):
+    """Key and place of the user's own code that a training names."""
+    yield from (("train.metrics", place) for place in train.metrics)
+    yield from (("train.callbacks", one.get("name")) for one in train.callbacks)
+    if train.loss is not None:
+        yield "train.loss", train.loss.get("name")
 
 
 def _check_batches(train, where):

@@ -4,7 +4,7 @@ import math
 import shutil
 from pathlib import Path
 
-from tfhf import evaluation, exporting, models, pieces, preparation, reporting
+from tfhf import custom, evaluation, exporting, models, pieces, preparation, reporting
 from tfhf.console import Phases, load_tensorflow, say
 from tfhf.data import orders
 from tfhf.errors import UserError, did_you_mean
@@ -38,7 +38,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     check_vacant(folder, overwrite)
     phases = Phases()
     prepared = preparation.prepare(checked, phases)
-    monitor = monitor_of(checked.train.monitor, prepared.task)
+    monitor = monitor_of(checked.train, prepared.task)
     preparation.survey(prepared, phases)
     run = Run.create(folder, checked, overwrite)
     try:
@@ -66,7 +66,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
             )
             best = _fit(run, model, scorer, checked.train, prepared, stores, plan, monitor)
         with phases("evaluating"):
-            _evaluate(run, model, scorer, prepared, stores, best)
+            _evaluate(run, model, scorer, prepared, stores, best, checked.train.metrics)
         if not exporting.obstacles(prepared.task):
             with phases("exporting") as found:
                 found.append(_export(run, model, prepared.splits["validation"]))
@@ -87,9 +87,16 @@ def _export(run, model, rows):
         return f"no export: {error}"
 
 
-def monitor_of(name, task):
+def monitor_of(settings, task):
     """The metric that picks the best epoch; checked before an epoch is spent on it."""
-    known = ("loss", *task.metric_names)
+    known = ["loss", *task.metric_names]
+    for place in settings.metrics:
+        custom.load(place, "train.metrics")
+        name = place.partition(":")[2]
+        if name in known:
+            raise UserError(f"train.metrics: there is a metric {name!r} already; rename {place}")
+        known.append(name)
+    name = settings.monitor
     if name is not None and name not in known:
         raise UserError(
             f"train.monitor: unknown metric {name!r}{did_you_mean(name, known)}; "
@@ -185,6 +192,7 @@ def load_compiled(settings, prepared, steps, strategy):
                     ),
                     **optimizer,
                 ),
+                loss=_own_loss(settings.loss, prepared.task),
                 jit_compile=settings.jit_compile,
             )
             # For all weights now, whether or not the loss reaches them.
@@ -192,6 +200,23 @@ def load_compiled(settings, prepared, steps, strategy):
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
     return model, model.load_report.line() + _frozen_line(model)
+
+
+def _own_loss(spec, task):
+    """The user's own Keras loss between targets and logits, or None."""
+    import tf_keras
+
+    if spec is None:
+        return None
+    if len(task.targets) != 1 or task.compares_rows(**task.settings()):
+        raise UserError(
+            f"train.loss: {task.name()} does not compare one target with logits; derive a task of "
+            "your own from it, and name that as task"
+        )
+    found = custom.load(spec["name"], "train.loss")
+    if callable(found) and not isinstance(found, type) and len(spec) == 1:
+        return found  # a function of (y_true, y_pred), or a loss
+    return custom.make(spec, tf_keras.losses.Loss, "train.loss")
 
 
 def _frozen_line(model):
@@ -205,11 +230,17 @@ def _frozen_line(model):
 
 def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
+    import tf_keras
+
     from tfhf.data import batches
     from tfhf.learning.averaging import averaged
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
 
+    own = [
+        custom.make(one, tf_keras.callbacks.Callback, "train.callbacks")
+        for one in settings.callbacks
+    ]
     events = EventLog(run.folder / "tensorboard")
 
     def log(row):
@@ -219,7 +250,7 @@ def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     def measure():
         with averaged(model):
             rows = prepared.splits["validation"]
-            return evaluation.measure(scorer, stores["validation"], rows)[0]
+            return evaluation.measure(scorer, stores["validation"], rows, settings.metrics)[0]
 
     def keep():
         with averaged(model):
@@ -237,14 +268,14 @@ def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
         batches.training_dataset(stores["train"], prepared.task, plan, epochs=settings.epochs),
         steps_per_epoch=plan.steps,
         epochs=settings.epochs,
-        callbacks=[progress, validation],
+        callbacks=[progress, validation, *own],
         verbose=0,
     )
     models.restore_weights(model.backbone, run.model)
     return {"monitor": monitor, "best_epoch": validation.best_epoch}
 
 
-def _evaluate(run, model, scorer, prepared, stores, best):
+def _evaluate(run, model, scorer, prepared, stores, best, own):
     """Metrics and predictions of validation, and of test where there is one.
 
     What the task tunes, it tunes on validation; test is then measured as the model will be used.
@@ -254,11 +285,11 @@ def _evaluate(run, model, scorer, prepared, stores, best):
     for split in ("validation", "test"):
         if split in stores:
             dataset = prepared.splits[split]
-            values, scores = evaluation.measure(scorer, stores[split], dataset)
+            values, scores = evaluation.measure(scorer, stores[split], dataset, own)
             if split == "validation":
                 task.tune(dataset, scores.results)
                 if task.settings() != before:
-                    tuned = task.score(dataset, scores.results)
+                    tuned = evaluation.figures(task, dataset, scores.results, own)
                     say(f"  tuned on validation: {_gain(values, tuned, best['monitor'])}")
                     values |= tuned
                     models.change_config(model.backbone.config, task.model_config())

@@ -161,6 +161,8 @@ class Validation(tf_keras.callbacks.Callback):
         step = int(self.model.optimizer.iterations.numpy())
         numbers = {name: v for name, v in values.items() if not isinstance(v, dict)}
         self.log({"step": step, "epoch": epoch + 1, "validation": numbers})
+        if logs is not None:  # for callbacks that come after
+            logs |= {f"val_{name}": value for name, value in numbers.items()}
         value = values[self.monitor]
         improved = metrics.better(self.monitor, value, self.best)
         if improved or self.best_epoch == 0:

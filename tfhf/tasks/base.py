@@ -182,8 +182,9 @@ class Task:
 
     @classmethod
     def name(cls):
-        """The task's name: that of its file."""
-        return cls.__module__.rpartition(".")[2]
+        """The task's name: that of its file, or the place of a user's own."""
+        package, _, name = cls.__module__.rpartition(".")
+        return name if package == __package__ else f"{cls.__module__}:{cls.__name__}"
 
     @classmethod
     def options(cls):
