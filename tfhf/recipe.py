@@ -432,7 +432,7 @@ def _first_line(error, schema, prefix=""):
 
 def _keys(place):
     """Where pydantic found something, without its names for the kinds of value it tried."""
-    kinds = r"(literal|dict|list|constrained-\w+|function-\w+)(\[.*\])?|str|int|float|bool"
+    kinds = r"(literal|dict|list|constrained-\w+|function-\w+)(\[.*\])?|\[key\]|str|int|float|bool"
     return [str(part) for part in place if not re.fullmatch(kinds, str(part))]
 
 

@@ -129,6 +129,27 @@ def test_float16_scales_the_loss_and_skips_what_overflows(toy_recipe, prepared):
     assert moved > 0.02
 
 
+def test_a_checkpoint_holds_all_that_an_update_changes(toy_recipe, prepared, tmp_path):
+    model, _ = compiled(
+        toy_recipe, prepared, optimizer="Adam", ema=0.9, layer_decay=0.5,
+        unfreeze={2: "bert.encoder"}, dtype_policy="mixed_float16",
+    )  # fmt: skip
+    batches = batches_for(model)
+    for batch in batches[:2]:
+        model.train_step(batch)
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    place = checkpoint.write(str(tmp_path / "state"))
+    ends = []
+    for _ in range(2):
+        for batch in batches[2:6]:  # over the epoch's end
+            model.train_step(batch)
+        state = [*model.trainable_variables, *model.optimizer.variables, model.optimizer.loss_scale]
+        ends.append([value.numpy() for value in state])
+        checkpoint.read(place).assert_existing_objects_matched()
+    for first, again in zip(*ends, strict=True):
+        np.testing.assert_array_equal(first, again)
+
+
 @pytest.mark.slow
 def test_xla_trains_what_tensorflow_trains(toy_recipe, prepared):
     model, _ = compiled(toy_recipe, prepared, jit_compile=True)
