@@ -194,7 +194,14 @@ def paced(kind):
 
         def update_step(self, gradient, variable):
             self._pace = self._paces.get(self._var_key(variable))
-            super().update_step(gradient, variable)
+            if self._pace is not None and hasattr(self, "_numbers_of_step"):
+                # AdamW makes the numbers of an update once for all variables; this has its own.
+                shared = self._numbers
+                self._numbers = self._no_dependency(self._numbers_of_step())
+                super().update_step(gradient, variable)
+                self._numbers = shared
+            else:
+                super().update_step(gradient, variable)
             self._pace = None
 
         def _apply_weight_decay(self, variables):
