@@ -134,9 +134,9 @@ def test_bfloat16_computes_and_float32_answers(toy_recipe, tmp_path, proven_here
 def test_a_batch_must_fit_replicas_and_slices(toy_recipe, tmp_path):
     strategy = SimpleNamespace(num_replicas_in_sync=3)
     settings = training.Recipe.load(changed(toy_recipe, accumulate=2)).train
-    task = SimpleNamespace(fixed_shapes=True)
+    prepared = SimpleNamespace(task=SimpleNamespace(fixed_shapes=True), stream=None)
     with pytest.raises(UserError) as caught:
-        training.plan_batches(settings, task, None, strategy)
+        training.plan_batches(settings, prepared, None, strategy)
     assert str(caught.value) == (
         "train.batch_size: must be a multiple of 6 (replicas × accumulate); received 8"
     )

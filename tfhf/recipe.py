@@ -16,6 +16,7 @@ from tfhf import tasks
 from tfhf.errors import UserError, did_you_mean
 
 BATCH_SIZE = 32  # rows, where a recipe says neither rows nor tokens
+SHUFFLE_WINDOW = 10_000  # rows of a stream that are mixed together
 LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text, not a data set
 
 
@@ -49,6 +50,9 @@ class Data(_Section):
     field: str | None = None
     on_unlabeled: Literal["error", "drop"] = "error"
     on_empty: Literal["keep", "drop"] = "keep"
+    streaming: bool = False
+    shuffle_window: Annotated[int, Gt(0)] | None = None
+    rows: Annotated[int, Gt(0)] | None = None
 
     @property
     def files(self):
@@ -64,6 +68,7 @@ class Train(_Section):
     """
 
     epochs: Annotated[int, Gt(0)] = 3
+    steps_per_epoch: Annotated[int, Gt(0)] | None = None
     batch_size: Annotated[int, Gt(0)] | None = None
     batch_tokens: Annotated[int, Gt(0)] | None = None
     shapes: Annotated[int, Gt(0)] | None = None
@@ -330,6 +335,7 @@ def _check(cls, values, where):
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
     task.check_accumulate(recipe.train.accumulate, **recipe.options)
     _check_batches(recipe.train, where)
+    _check_streaming(recipe, where)
     return recipe
 
 
@@ -347,6 +353,33 @@ def _check_batches(train, where):
             f"{where}: train.accumulate must divide train.batch_size; "
             f"received {train.accumulate} and {train.batch_size}"
         )
+
+
+def _check_streaming(recipe, where):
+    """Keys that only a stream has a use for, and those that it cannot serve."""
+    data, train = recipe.data, recipe.train
+    streams = {
+        "data.shuffle_window": data.shuffle_window,
+        "data.rows": data.rows,
+        "train.steps_per_epoch": train.steps_per_epoch,
+    }
+    drawn = "a stream is not drawn from; data.rows: N reads the first N rows"
+    others = {
+        "data.limit.train": (data.limit.get("train"), drawn),
+        "data.field": (data.field, "of a stream every line is a row; leave it out"),
+        "train.shapes": (train.shapes, "widths are chosen from the lengths of all rows; leave it out"),
+    }
+    if data.streaming:
+        data.shuffle_window = data.shuffle_window or SHUFFLE_WINDOW
+        for key, (value, remedy) in others.items():
+            if value is not None:
+                raise UserError(f"{where}: {key}: {remedy}; received {value!r}")
+    for key, value in ({} if data.streaming else streams).items():
+        if value is not None:
+            raise UserError(
+                f"{where}: {key}: is for streams; set data.streaming: true, or leave it out; "
+                f"received {value!r}"
+            )
 
 
 def _check_options(task, options, where):

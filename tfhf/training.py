@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfhf import evaluation, exporting, models, pieces, preparation, reporting
 from tfhf.console import Phases, load_tensorflow, say
-from tfhf.data import orders
+from tfhf.data import orders, windowed
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
 from tfhf.run import Run, check_vacant
@@ -42,7 +42,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     run = Run.create(folder, checked, overwrite)
     try:
         stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
-        plan = plan_batches(checked.train, prepared.task, stores["train"])
+        plan = plan_batches(checked.train, prepared, stores["train"])
         prepared.notes += exporting.obstacles(prepared.task) + unusual_steps(checked.train, plan)
         for note in prepared.notes:
             say(f"  note: {note}")
@@ -53,7 +53,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
             from tfhf.learning.scoring import Scorer
 
             strategy = strategy or strategies.choose()
-            plan = plan_batches(checked.train, prepared.task, stores["train"], strategy)
+            plan = plan_batches(checked.train, prepared, stores["train"], strategy)
         run.update("environment.json", {"strategy": strategies.describe(strategy)})
         with phases("loading the model") as found:
             model, line = load_compiled(checked.train, prepared, plan.steps, strategy)
@@ -97,14 +97,15 @@ def monitor_of(name, task):
     return name or task.monitor
 
 
-def plan_batches(settings, task, store, strategy=None):
+def plan_batches(settings, prepared, store, strategy=None):
     """The batches of every epoch; without a strategy those of one device, before TensorFlow."""
-    slices, shapes = settings.accumulate, settings.shapes
+    slices, shapes, task = settings.accumulate, settings.shapes, prepared.task
     if strategy is not None:
         from tfhf.learning import strategy as strategies
 
         slices *= strategy.num_replicas_in_sync
-        if shapes is None and task.fixed_shapes and strategies.compiles(strategy):
+        chooses = shapes is None and task.fixed_shapes and prepared.stream is None
+        if chooses and strategies.compiles(strategy):
             shapes = COMPILED_SHAPES
     if settings.batch_size is not None and settings.batch_size % slices:
         raise UserError(
@@ -112,7 +113,19 @@ def plan_batches(settings, task, store, strategy=None):
             f"received {settings.batch_size}"
         )
     sizes = {"batch_size": settings.batch_size, "batch_tokens": settings.batch_tokens}
-    return orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+    plan = orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+    if prepared.stream is None:
+        return plan
+    return windowed.plan(prepared.stream, task, store, plan, prepared.splits["train"], settings)
+
+
+def fed(prepared, store, plan, epochs):
+    """The batches of a training as a `tf.data.Dataset`; of a stream without an end."""
+    if prepared.stream is not None:
+        return plan.dataset()
+    from tfhf.data import batches
+
+    return batches.training_dataset(store, prepared.task, plan, epochs=epochs)
 
 
 def unusual_steps(settings, plan):
@@ -166,7 +179,6 @@ def load_compiled(settings, prepared, steps, strategy):
 
 def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
-    from tfhf.data import batches
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
 
@@ -184,13 +196,14 @@ def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
         monitor=monitor,
         patience=settings.patience,
     )
-    model.fit(
-        batches.training_dataset(stores["train"], prepared.task, plan, epochs=settings.epochs),
-        steps_per_epoch=plan.steps,
-        epochs=settings.epochs,
-        callbacks=[progress, validation],
-        verbose=0,
-    )
+    with windowed.telling(plan):
+        model.fit(
+            fed(prepared, stores["train"], plan, settings.epochs),
+            steps_per_epoch=plan.steps,
+            epochs=settings.epochs,
+            callbacks=[progress, validation],
+            verbose=0,
+        )
     models.restore_weights(model.backbone, run.model)
     return {"monitor": monitor, "best_epoch": validation.best_epoch}
 

@@ -1,0 +1,271 @@
+"""Training on a stream: as on an ordinary set, told where it differs, refused where it cannot be."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from tests.conftest import toy_rows
+from tfhf import evaluation, exporting, forecast, preparation, reporting, training
+from tfhf.console import Phases
+from tfhf.data.streaming import Position
+from tfhf.errors import UserError
+from tfhf.recipe import Recipe
+
+LEFT_OUT = (
+    "data.train: streamed, mixed in windows of {:,} rows; not looked for: repeated rows, rows of "
+    "validation or test in train, texts with different labels, the balance of the labels"
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three files of 64, 7 and 29 rows, and one of 16 for validation."""
+    rows = toy_rows(116)
+    cuts = {"a": rows[:64], "b": rows[64:71], "c": rows[71:100], "validation": rows[100:]}
+    for name, part in cuts.items():
+        lines = "".join(json.dumps(row) + "\n" for row in part)
+        (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def recipe(files, bare_bert_folder):
+    """recipe(data, train, **others) → a recipe of the three files, streamed."""
+
+    def recipe(data=None, train=None, **others):
+        source = {
+            "train": [str(files / f"{name}.jsonl") for name in "abc"],
+            "validation": str(files / "validation.jsonl"),
+            "labels": ["negative", "positive"],
+            "streaming": True,
+            "rows": 100,
+        }
+        values = {
+            "task": "text_classification",
+            "model": str(bare_bert_folder),
+            "data": source | (data or {}),
+            "options": {"max_length": 24},
+            "train": {"batch_size": 8, "epochs": 2} | (train or {}),
+        } | others
+        for section in ("data", "train"):
+            values[section] = {k: v for k, v in values[section].items() if v is not None}
+        return values
+
+    return recipe
+
+
+def plan_of(recipe, folder):
+    checked = Recipe.load(recipe)
+    prepared = preparation.prepare(checked, Phases())
+    stores = preparation.tokenize(prepared, folder, Phases())
+    return training.plan_batches(checked.train, prepared, stores["train"])
+
+
+def batches(plan, count, start=None):
+    """Some batches as NumPy arrays by name."""
+    found = []
+    for inputs, targets, weights in plan.dataset(start).take(count):
+        arrays = {name: value.numpy() for name, value in inputs.items()}
+        targets = targets if isinstance(targets, dict) else {"": targets}
+        arrays |= {f"target {name}": value.numpy() for name, value in targets.items()}
+        found.append(arrays | {"weights": weights.numpy()})
+    return found
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert list(one) == list(other)
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, other[name], err_msg=name, strict=True)
+
+
+def test_every_row_once_an_epoch(recipe, tmp_path):
+    plan = plan_of(recipe({"shuffle_window": 30}), tmp_path / "tokens")
+    assert (plan.steps, plan.stream.window) == (13, 32)
+    found = batches(plan, 2 * plan.steps)
+    for epoch in range(2):
+        part = found[epoch * plan.steps : (epoch + 1) * plan.steps]
+        features = np.concatenate([batch["feature"] for batch in part])
+        assert sorted(features[features >= 0]) == list(range(100))
+        weights = np.concatenate([batch["weights"] for batch in part])
+        assert ((features >= 0) == (weights == 1)).all()
+    shares = [share for share, _ in zip(plan.shares(0), range(26), strict=False)]
+    assert [real for real, _ in shares] == [
+        int((batch["attention_mask"] * batch["weights"][:, None]).sum()) for batch in found
+    ]
+    assert [fed for _, fed in shares] == [batch["input_ids"].size for batch in found]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"train": {"batch_size": None, "batch_tokens": 100, "steps_per_epoch": 5}},
+        {"train": {"accumulate": 2}, "data": {"rows": 90}},
+        {
+            "task": "masked_lm",
+            "data": {"labels": None, "rows": None},
+            "train": {"steps_per_epoch": 5},
+        },
+    ],
+    ids=["tokens", "rows", "masks"],
+)
+def test_it_goes_on_where_it_was_stopped(changed, recipe, tmp_path):
+    """Batch for batch and bit for bit, drawn masks included: of two epochs and a bit."""
+    changed = {"data": {}} | changed
+    changed["data"] = {"shuffle_window": 16} | changed["data"]
+    plan = plan_of(recipe(**changed), tmp_path / "tokens")
+    whole = batches(plan, 30)
+    for stopped in (0, 1, 5, 13, 29):
+        batches(plan, stopped)
+        saved = json.dumps(asdict(plan.position(stopped)))
+        another = plan_of(recipe(**changed), tmp_path / f"tokens-{stopped}")
+        start = Position(**json.loads(saved))
+        assert_same(batches(another, 30 - stopped, start), whole[stopped:])
+
+
+def test_it_trains_as_an_ordinary_set_does(toy_recipe, files, tmp_path, monkeypatch, capsys):
+    """One file, one window, dropout: the same losses and metrics to the last bit."""
+    monkeypatch.setattr(exporting, "obstacles", lambda task: ["not here"])
+    data = {
+        "train": str(files / "a.jsonl"),
+        "validation": str(files / "validation.jsonl"),
+        "labels": ["negative", "positive"],
+    }
+    train = toy_recipe["train"] | {"log_every": 1}
+    ordinary = toy_recipe | {"data": data, "train": train}
+    streamed = ordinary | {"data": data | {"streaming": True, "rows": 64}}
+    runs = {}
+    for name, wanted in (("ordinary", ordinary), ("streamed", streamed)):
+        if name == "ordinary":
+            with monkeypatch.context() as patched:
+                patched.setattr(reporting, "report", lambda run: None)
+                runs[name] = training.train(wanted, out=tmp_path / name)
+        else:
+            runs[name] = training.train(wanted, out=tmp_path / name)
+    logs = [
+        [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+        for run in runs.values()
+    ]
+    for row, other in zip(*logs, strict=True):
+        for kept in ("loss", "validation", "real_tokens", "learning_rate", "step", "epoch"):
+            assert row.get(kept) == other.get(kept)
+    assert runs["ordinary"].metrics == runs["streamed"].metrics
+    streamed = runs["streamed"]
+    facts = json.loads((streamed.folder / "data.json").read_text())
+    assert LEFT_OUT.format(10_000) in facts["notes"]
+    train = facts["splits"]["train"]
+    assert (train["rows"], train["streamed"], train["window"]) == (64, True, 10_000)
+    assert train["first"]["rows"] == 64
+    page = (streamed.folder / "report.html").read_text(encoding="utf-8")
+    assert "streamed, mixed in windows of 10,000 rows" in page
+    assert evaluation.evaluate(streamed)["accuracy"] == streamed.metrics["validation"]["accuracy"]
+    with pytest.raises(UserError) as caught:
+        evaluation.evaluate(streamed, split="train")
+    assert str(caught.value) == (
+        "--split: train is streamed and has no end to measure; name another split"
+    )
+    assert LEFT_OUT.format(10_000) in capsys.readouterr().err
+
+
+def test_a_row_damaged_in_the_middle_ends_the_training_in_its_line(
+    toy_recipe, files, tmp_path, monkeypatch
+):
+    lines = (files / "a.jsonl").read_text().splitlines()
+    lines[50] = '{"text": "dull", "label": "neutral"}'
+    (files / "a.jsonl").write_text("\n".join(lines) + "\n")
+    data = {
+        "train": str(files / "a.jsonl"),
+        "validation": str(files / "validation.jsonl"),
+        "labels": ["negative", "positive"],
+    }
+    data |= {"streaming": True, "shuffle_window": 16, "rows": 64}
+    with pytest.raises(UserError) as caught:
+        training.train(toy_recipe | {"data": data}, out=tmp_path / "run")
+    assert str(caught.value) == (
+        f"{files}/a.jsonl:51: unknown label 'neutral'; the labels are ['negative', 'positive']"
+    )
+
+
+def test_a_dry_run_tells_what_it_can(recipe):
+    wanted = recipe({"rows": None, "shuffle_window": 24}, {"steps_per_epoch": 40})
+    found = forecast.dry_run(wanted)
+    assert (found["steps"], found["steps_per_epoch"]) == (80, 40)
+    lines = forecast.lines(found)
+    place = lines.index("train       unknown rows, streamed in windows of 24")
+    assert lines[place + 1] == "  the first 24 rows"
+    assert lines[-2 if lines[-1].startswith("note        no export") else -1] == (
+        f"note        {LEFT_OUT.format(24)}"
+    )
+
+
+MISSING = "train.steps_per_epoch is missing, and "
+SAYS = "; it says after how many updates the model is validated"
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {"data": {"rows": None}},
+            f"{MISSING}nobody has said how many rows data.train streams: set it, or data.rows{SAYS}",
+        ),
+        (
+            {"train": {"batch_size": None, "batch_tokens": 100}},
+            f"{MISSING}batches of a number of tokens hold as many rows as fit: set it{SAYS}",
+        ),
+        (
+            {"data": {"on_empty": "drop"}},
+            f"{MISSING}rows may be left out (data.on_unlabeled, data.on_empty): set it{SAYS}",
+        ),
+        (
+            {"task": "masked_lm", "data": {"labels": None}},
+            f"{MISSING}a row of masked_lm may give several examples: set it{SAYS}",
+        ),
+        (
+            {"train": {"batch_size": None, "batch_tokens": 23, "steps_per_epoch": 5}},
+            "train.batch_tokens: must be 24 or more, options.max_length, because a stream may hold "
+            "examples of that length; received 23",
+        ),
+    ],
+)
+def test_what_nobody_can_know_is_asked_for(changed, line, recipe, tmp_path):
+    with pytest.raises(UserError) as caught:
+        plan_of(recipe(**changed), tmp_path / "tokens")
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {"data": {"shuffle_window": 0}},
+            "recipe: data.shuffle_window: input should be greater than 0; received 0",
+        ),
+        (
+            {"data": {"limit": {"train": 5}}},
+            "recipe: data.limit.train: a stream is not drawn from; data.rows: N reads the first N "
+            "rows; received 5",
+        ),
+        (
+            {"data": {"field": "rows"}},
+            "recipe: data.field: of a stream every line is a row; leave it out; received 'rows'",
+        ),
+        (
+            {"train": {"shapes": 3}},
+            "recipe: train.shapes: widths are chosen from the lengths of all rows; leave it out; "
+            "received 3",
+        ),
+        (
+            {"data": {"streaming": None}},
+            "recipe: data.rows: is for streams; set data.streaming: true, or leave it out; "
+            "received 100",
+        ),
+    ],
+)
+def test_keys_that_go_together(changed, line, recipe):
+    with pytest.raises(UserError) as caught:
+        Recipe.load(recipe(**changed))
+    assert str(caught.value) == line
