@@ -153,17 +153,17 @@ def test_a_parquet_file_that_is_cut_short(folder, stream):
     )
 
 
-def test_a_part_nobody_can_explain_is_named_with_its_row(monkeypatch):
+def test_a_part_nobody_can_explain_is_named_with_its_row():
     def broken():
         yield {"text": "x", "label": 0}
-        raise ConnectionError("the line is dead")
+        raise ConnectionError("no answer from https://a/b?signature=1 at all")
 
     part = Part("a/b train part 1 of 1", datasets.IterableDataset.from_generator(broken), str)
     with pytest.raises(UserError) as caught:
         list(part.tables(0))
     assert str(caught.value) == (
-        "a/b train part 1 of 1: cannot be read on after row 0: the line is dead; mend the file, or "
-        "leave it out"
+        "a/b train part 1 of 1: cannot be read on after row 0: no answer from https://a/b… at all; "
+        "try again later"
     )
 
 

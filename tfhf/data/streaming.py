@@ -9,6 +9,7 @@ tokenized.
 """
 
 import logging
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -93,10 +94,9 @@ class Part:
         columns = [getattr(error, f"{one}_column_names", []) for one in ("table", "requested")]
         if more := sorted(set(columns[0]) - set(columns[1])):
             lines = [f"the rows before had no column {more[0]!r}"]
-        return UserError(
-            f"{self.name}: cannot be read on after row {row}: {lines[0][:200]}; mend the file, or "
-            "leave it out"
-        )
+        reason = re.sub(r"\?\S+", "…", lines[0])[:200]  # no signed address
+        remedy = "try again later" if self.check is None else "mend the file, or leave it out"
+        return UserError(f"{self.name}: cannot be read on after row {row}: {reason}; {remedy}")
 
     def as_table(self, table, row):
         """Some of its rows, the first of which is `row`, as a `Table`."""
