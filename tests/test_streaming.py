@@ -1,4 +1,4 @@
-"""Training on a stream: as on an ordinary set, told where it differs, refused where it cannot be."""
+"""Training on a stream: as on an ordinary set, told where it differs, refused where impossible."""
 
 import json
 from dataclasses import asdict
@@ -152,6 +152,7 @@ def test_it_trains_as_an_ordinary_set_does(toy_run, toy_recipe, tmp_path, monkey
     assert told in facts["notes"] and f"note: {told}" in capsys.readouterr().err
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert told in page
+    assert "train, streamed" in page and "train, its first rows" in page
     assert evaluation.evaluate(run)["accuracy"] == run.metrics["test"]["accuracy"]
     with pytest.raises(UserError) as caught:
         evaluation.evaluate(run, split="train")
@@ -200,7 +201,8 @@ SAYS = "; it says after how many updates the model is validated"
     [
         (
             {"data": {"rows": None}},
-            f"{MISSING}nobody has said how many rows data.train streams: set it, or data.rows{SAYS}",
+            f"{MISSING}nobody has said how many rows data.train streams: set it, or data.rows"
+            + SAYS,
         ),
         (
             {"train": {"batch_size": None, "batch_tokens": 100}},
@@ -245,7 +247,7 @@ def test_what_nobody_can_know_is_asked_for(changed, line, recipe, tmp_path):
         ),
         (
             {"train": {"shapes": 3}},
-            "recipe: train.shapes: widths are chosen from the lengths of all rows; leave it out; "
+            "recipe: train.shapes: they are chosen from the lengths of all rows; leave it out; "
             "received 3",
         ),
         (

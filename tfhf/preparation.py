@@ -102,9 +102,7 @@ def prepare(recipe, phases, trained=None):
         task.adopt(tuned)
     notes = loaded.notes + kind.notes(processor) + added
     asked = _asked(task, kind.columns(**recipe.options), features)
-    return Prepared(
-        loaded.splits, loaded.where, source, task, asked, notes, stream=loaded.stream
-    )
+    return Prepared(loaded.splits, loaded.where, source, task, asked, notes, stream=loaded.stream)
 
 
 def _asked(task, kinds, features):
@@ -124,9 +122,9 @@ def survey(prepared, phases):
     """
     if prepared.stream is not None:
         prepared.notes.append(
-            f"data.train: streamed, mixed in windows of {prepared.stream.window:,} rows; not looked "
-            "for: repeated rows, rows of validation or test in train, texts with different labels, "
-            "the balance of the labels"
+            f"data.train: streamed, mixed in windows of {prepared.stream.window:,} rows; not "
+            "looked for: repeated rows, rows of validation or test in train, texts with different "
+            "labels, the balance of the labels"
         )
         return
     with phases("surveying the data") as found:

@@ -290,7 +290,7 @@ def _override(values, key, value):
     # A new training set replaces where the data came from; otherwise the splits of one set would
     # silently be validated and tested on those of another.
     if key == "data.train":
-        for source in ("path", "name", "revision", "labels", "validation", "test"):
+        for source in ("path", "name", "revision", "rows", "labels", "validation", "test"):
             if isinstance(values.get("data"), dict):
                 values["data"].pop(source, None)
     *parents, last = key.split(".")
@@ -367,7 +367,10 @@ def _check_streaming(recipe, where):
     others = {
         "data.limit.train": (data.limit.get("train"), drawn),
         "data.field": (data.field, "of a stream every line is a row; leave it out"),
-        "train.shapes": (train.shapes, "widths are chosen from the lengths of all rows; leave it out"),
+        "train.shapes": (
+            train.shapes,
+            "they are chosen from the lengths of all rows; leave it out",
+        ),
     }
     if data.streaming:
         data.shuffle_window = data.shuffle_window or SHUFFLE_WINDOW

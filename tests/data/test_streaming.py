@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from tfhf.data.columns import Label, Text
-from tfhf.data.streaming import Part, Position, Stream, file_parts
+from tfhf.data.parts import Part, file_parts
+from tfhf.data.streaming import Position, Stream
 from tfhf.errors import UserError
 
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b"])})
@@ -42,7 +42,8 @@ def texts(found, epochs=1):
 
 
 def test_every_row_once_an_epoch_in_an_order_of_its_own(stream):
-    files = {f"{name}.jsonl": rows(name, count) for name, count in zip("pqrs", (5, 3, 1, 6))}
+    counts = {"p": 5, "q": 3, "r": 1, "s": 6}
+    files = {f"{name}.jsonl": rows(name, count) for name, count in counts.items()}
     loaded = stream(files)
     windows = texts(loaded.stream, epochs=3)
     assert [len(found) for _, found in windows] == [4, 4, 4, 3] * 3
@@ -84,7 +85,9 @@ def test_what_is_known_before(stream):
 
 @pytest.mark.parametrize("format", ["parquet", "arrow", "txt"])
 def test_other_formats(format, folder, load_files, write):
-    made = Dataset.from_dict({"text": [f"x {n}" for n in range(9)], "label": [0, 1, 1] * 3}, FEATURES)
+    made = Dataset.from_dict(
+        {"text": [f"x {n}" for n in range(9)], "label": [0, 1, 1] * 3}, FEATURES
+    )
     if format == "parquet":
         made.to_parquet("p.parquet")
     elif format == "arrow":
@@ -170,8 +173,8 @@ def test_a_part_nobody_can_explain_is_named_with_its_row():
 @pytest.mark.parametrize("count", [3, 9])
 def test_a_stream_that_ends_early(count, stream):
     assert refused(stream, {"p.jsonl": rows("p", count)}, rows=10) == (
-        f"data.train: the stream ends after {count} rows, but data.rows says 10; lower it, or leave "
-        "it out and set train.steps_per_epoch"
+        f"data.train: the stream ends after {count} rows, but data.rows says 10; lower it, or "
+        "leave it out and set train.steps_per_epoch"
     )
 
 

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from tfhf.data.files import SPLITS, is_local, path_files, split_files
 from tfhf.data.hub import read_hub, stream_hub
+from tfhf.data.parts import file_parts, first_rows, hub_parts
 from tfhf.data.reading import check_rows
 from tfhf.data.rows import Rows
 from tfhf.data.splits import set_aside, subset
-from tfhf.data.streaming import Stream, check_named, file_parts, first_rows, hub_parts, named
+from tfhf.data.streaming import Stream, check_named, named
 from tfhf.data.tables import read_table
 from tfhf.errors import UserError, did_you_mean
 
@@ -196,7 +197,8 @@ def _stream_splits(path, name, revision, files, reading, limit):
     else:
         found, notes = stream_hub(str(path), name, revision)
         train = hub_parts(*found.pop("train"))
-        tables = {split: [first_rows(*found[split], limit[split])] for split in found if split in limit}
+        read = [split for split in found if split in limit]
+        tables = {split: [first_rows(*found[split], limit[split])] for split in read}
         missing = "set data.limit.validation, so many of its first rows are read"
         if "validation" not in found:
             missing = f"{path} has none, so name files: data.train and data.validation"

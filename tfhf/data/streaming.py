@@ -8,28 +8,14 @@ training that was stopped begins there again: the rows before it are skipped, no
 tokenized.
 """
 
-import logging
-import re
-import zlib
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from tfhf.data.files import format_of, suffix_of
-from tfhf.data.json_rows import JsonRows
 from tfhf.data.reading import check_rows
-from tfhf.data.rows import AT_ONCE, Rows
-from tfhf.data.streams import check_text, text_lines
-from tfhf.data.tables import Table, arrow_rows
+from tfhf.data.rows import Rows
 from tfhf.errors import UserError
-
-STREAMED = (".jsonl", ".ndjson", ".parquet", ".arrow", ".txt")
-# What `datasets` and the libraries under it raise for a part that cannot be read on.
-DAMAGES = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -53,59 +39,6 @@ class Position:
     rows: int = 0
     examples: int = 0
     batch: int = 0
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a stream that is read from its beginning to its end.
-
-    Args:
-        name: what messages call it.
-        dataset: a `datasets.IterableDataset`.
-        where: row number from 0 → the place, as in `Table`.
-        check: reads a damaged part once more and raises what is wrong with it; None where there is
-            nothing that could.
-        folder: as in `Table`.
-    """
-
-    name: str
-    dataset: object
-    where: Callable[[int], str]
-    check: Callable[[], None] | None = None
-    folder: Path | None = None
-
-    def tables(self, row):
-        """Yields the rows from one (from 0) on as Arrow tables of at most `AT_ONCE` rows."""
-        dataset = self.dataset.skip(row) if row else self.dataset
-        try:
-            for table in dataset.with_format("arrow").iter(batch_size=AT_ONCE):
-                yield table
-                row += table.num_rows
-        except DAMAGES as error:
-            raise self._damaged(error, row) from error
-
-    def _damaged(self, error, row):
-        if self.check is not None:
-            try:
-                self.check()
-            except UserError as found:
-                return found
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        columns = [getattr(error, f"{one}_column_names", []) for one in ("table", "requested")]
-        if more := sorted(set(columns[0]) - set(columns[1])):
-            lines = [f"the rows before had no column {more[0]!r}"]
-        reason = re.sub(r"\?\S+", "…", lines[0])[:200]  # no signed address
-        remedy = "try again later" if self.check is None else "mend the file, or leave it out"
-        return UserError(f"{self.name}: cannot be read on after row {row}: {reason}; {remedy}")
-
-    def as_table(self, table, row):
-        """Some of its rows, the first of which is `row`, as a `Table`."""
-        import datasets
-
-        place = self.where
-        return Table(
-            self.name, datasets.Dataset(table), lambda n: place(row + n), folder=self.folder
-        )
 
 
 class Stream:
@@ -137,8 +70,7 @@ class Stream:
 
     def first_tables(self):
         """The `Table`s of the first window of the set as it lies there: what is known before."""
-        _, tables, _ = next(self._windows(Position(), range(len(self.parts))))
-        self.looked_at = sum(len(table.dataset) for table in tables)
+        _, tables, self.looked_at = next(self._windows(Position(), range(len(self.parts))))
         if self.looked_at < self.window:
             self._check_told(self.looked_at)
         return tables
@@ -170,10 +102,11 @@ class Stream:
         """
         while True:
             order = np.random.default_rng([self.seed, start.epoch]).permutation(len(self.parts))
-            end = start.rows
+            rows = start.rows
             for at, tables, end in self._windows(start, order):
-                yield at, self._checked(tables, at.rows)
-            self._check_told(end)
+                yield at, self._checked(tables, at.rows, end)
+                rows = end
+            self._check_told(rows)
             start = replace(start, epoch=start.epoch + 1, part=0, row=0, rows=0)
 
     def _check_told(self, rows):
@@ -186,32 +119,33 @@ class Stream:
     def _windows(self, at, order):
         """Yields `(Position, list of Table, rows of the epoch at its end)` until the epoch ends."""
         found, count, rows = [], 0, at.rows
-        for place in range(at.part, len(order)):
-            part, row = self.parts[order[place]], at.row if place == at.part else 0
-            for table in part.tables(row):
-                while table.num_rows and rows != self._told:
-                    most = self.window - count
-                    most = most if self._told is None else min(most, self._told - rows)
-                    some = table.slice(0, most)
-                    found.append(part.as_table(some, row))
-                    taken = some.num_rows
-                    table = table.slice(taken)
-                    count, row, rows = count + taken, row + taken, rows + taken
-                    if count == self.window:
-                        yield at, found, rows
-                        at, found, count = replace(at, part=place, row=row, rows=rows), [], 0
-                if rows == self._told:
-                    break
-            if rows == self._told:
-                break
+        for place, row, table in self._tables(at, order):
+            while table.num_rows:
+                some = table.slice(0, self.window - count)
+                found.append(self.parts[order[place]].as_table(some, row))
+                taken, table = some.num_rows, table.slice(some.num_rows)
+                count, row, rows = count + taken, row + taken, rows + taken
+                if count == self.window:
+                    yield at, found, rows
+                    at, found, count = replace(at, part=place, row=row, rows=rows), [], 0
         if found:
             yield at, found, rows
         elif not rows:
             raise UserError(f"data.train: {self.parts[0].name} has no rows")
 
-    def _checked(self, tables, first):
+    def _tables(self, at, order):
+        """Yields `(place of a part, number of the first row in it, Arrow table)`."""
+        left = sys.maxsize if self._told is None else self._told - at.rows
+        for place in range(at.part, len(order)):
+            row = at.row if place == at.part else 0
+            for table in self.parts[order[place]].tables(row) if left else ():
+                yield place, row, table.slice(0, left)
+                row, left = row + table.num_rows, left - min(left, table.num_rows)
+                if not left:
+                    return
+
+    def _checked(self, tables, first, last):
         kinds, columns, *how = self._settled
-        last = first + sum(len(table.dataset) for table in tables)
         rows = Rows(named(first, last), tables, kinds, columns)
         for role in self._roles ^ set(rows.matched):
             raise UserError(
@@ -248,128 +182,7 @@ def check_named(rows, kinds, labels):
             found = kind.decide(rows, role, None)[0].names
             more = ", …" if len(found) > 10 else ""
             raise UserError(
-                f"data.labels is missing: a stream is not searched for its classes, so name them in "
+                "data.labels is missing: a stream is not searched for its classes, so name them in "
                 f"their order; the first {len(rows):,} rows have "
                 f"{', '.join(map(repr, found[:10]))}{more}"
             )
-
-
-# === Where the parts come from ===
-
-
-def file_parts(files, encoding=None):
-    """The parts of a stream of files, and how many rows they have, where the files say so.
-
-    Args:
-        files: list of existing Path.
-        encoding: of text files; None means UTF-8.
-
-    Raises:
-        UserError: if a file is of a format that is not streamed, or cannot be read.
-    """
-    import datasets
-
-    for path in files:
-        if path.is_dir() or suffix_of(path) not in STREAMED:
-            raise UserError(
-                f"data.train: {path} is not streamed; write it as Parquet or JSON lines (.jsonl), "
-                "or leave data.streaming out"
-            )
-        if not path.stat().st_size:
-            raise UserError(f"{path} is empty")
-    kinds = {format_of(path) for path in files}
-    if len(kinds) > 1:
-        raise UserError(
-            f"data.train: files of several formats are not streamed together; received "
-            f"{sorted(suffix_of(path) for path in files)}"
-        )
-    kind = kinds.pop()
-    _hush()
-    how = {"encoding": encoding} if encoding is not None and kind in ("json", "text") else {}
-    # A row group may be the whole file; a list among texts would become JSON text.
-    how |= {"parquet": {"batch_size": AT_ONCE}, "json": {"on_mixed_types": None}}.get(kind, {})
-    names = [str(path.absolute()) for path in files]
-    checks = [partial(_read_through, path, kind, encoding) for path in files]
-    try:
-        found = datasets.load_dataset(kind, data_files={"train": names}, streaming=True, **how)
-    except DAMAGES:
-        for check in checks:
-            check()
-        raise
-    parts = [
-        Part(str(path), one, _places(path, kind, encoding), check, path.parent)
-        for path, one, check in zip(files, _apart(found["train"]), checks, strict=True)
-    ]
-    return parts, _counted(files) if kind == "parquet" else None
-
-
-def first_rows(source, dataset, count):
-    """The first rows of a split on the Hub as a `Table`.
-
-    Args:
-        source, dataset: as for `hub_parts`.
-        count: how many.
-    """
-    part = Part(source, dataset.take(count), lambda row: f"{source} row {row + 1}")
-    tables = list(part.tables(0))
-    if not tables:
-        raise UserError(f"{source} has no rows")
-    return part.as_table(pa.concat_tables(tables), 0)
-
-
-def hub_parts(source, dataset):
-    """The parts of a split on the Hub, and how many rows it has, where its card says so.
-
-    Args:
-        source: what messages call the split.
-        dataset: its `datasets.IterableDataset`.
-    """
-    apart = _apart(dataset)
-    names = [f"{source} part {n + 1} of {len(apart)}" for n in range(len(apart))]
-    _hush()
-    info = (dataset.info.splits or {}).get(str(dataset.split))
-    known = info.num_examples if info is not None else None
-    parts = [
-        Part(name, one, lambda row, name=name: f"{name} row {row + 1}")
-        for name, one in zip(names, apart, strict=True)
-    ]
-    return parts, known or None
-
-
-def _apart(dataset):
-    count = dataset.num_shards
-    return [dataset.shard(count, number) for number in range(count)]
-
-
-def _hush():
-    """The one line of the error says what the library would log."""
-    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)
-
-
-def _counted(files):
-    from pyarrow import parquet
-
-    return sum(parquet.read_metadata(path).num_rows for path in files)
-
-
-def _places(path, kind, encoding):
-    """Row number from 0 → the place; as `read_table` says it."""
-    if kind == "json":
-        return lambda row: JsonRows(path, encoding).where(row)
-    return (lambda row: f"{path}:{row + 1}") if kind == "text" else lambda row: f"{path} row {row + 1}"
-
-
-def _read_through(path, kind, encoding):
-    """Reads a file as an ordinary set is read, and keeps nothing.
-
-    Raises:
-        UserError: what is wrong with it, and where.
-    """
-    if kind in ("json", "text"):
-        check_text(path, encoding)
-    batches = {
-        "json": lambda: JsonRows(path, encoding).batches(),
-        "text": lambda: text_lines(path, encoding),
-    }.get(kind, lambda: arrow_rows(path, kind))
-    for _ in batches():
-        pass

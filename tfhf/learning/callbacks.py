@@ -18,7 +18,7 @@ class Progress(tf_keras.callbacks.Callback):
         log: called with a dictionary per logged step: `step`, `epoch`, `loss` (mean since the last
             row), `learning_rate`, `tokens_per_second` (real tokens), `real_tokens` (share of all
             tokens fed), `seconds` since the start.
-        plan: an `orders.Plan` or a `windowed.StreamPlan`, which says how many tokens each batch has.
+        plan: an `orders.Plan` or `windowed.StreamPlan`; says how many tokens each batch has.
         epochs: number of epochs.
         every: steps between two logged rows.
     """
