@@ -1,6 +1,10 @@
 """Training on a stream: as on an ordinary set, told where it differs, refused where impossible."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -261,3 +265,73 @@ def test_keys_that_go_together(changed, line, recipe):
     with pytest.raises(UserError) as caught:
         Recipe.load(recipe(**changed))
     assert str(caught.value) == line
+
+
+KILLED = """
+import hashlib, json, os, signal, sys
+from dataclasses import asdict
+from pathlib import Path
+
+import tensorflow as tf
+from tfhf import preparation, training
+from tfhf.console import Phases
+from tfhf.data.streaming import Position
+from tfhf.recipe import Recipe
+
+def started(recipe, folder):
+    checked = Recipe.load(recipe)
+    prepared = preparation.prepare(checked, Phases())
+    store = preparation.tokenize(prepared, folder, Phases())["train"]
+    plan = training.plan_batches(checked.train, prepared, store)
+    strategy = tf.distribute.get_strategy()
+    model, _ = training.load_compiled(checked.train, prepared, plan.steps, strategy)
+    model.optimizer.build(model.trainable_variables)
+    return plan, model, tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+
+def digest(model):
+    variables = [*model.weights, *model.optimizer.variables]
+    return hashlib.sha256(b"".join(one.numpy().tobytes() for one in variables)).hexdigest()
+
+recipe, folder, phase = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+plan, model, checkpoint = started(recipe, folder / f"tokens-{phase}")
+if phase == "before":
+    batches = iter(plan.dataset())
+    for number in range(1, 20):
+        model.train_on_batch(*next(batches))
+        if number == 17:
+            checkpoint.write(str(folder / "checkpoint"))
+            (folder / "position.json").write_text(json.dumps(asdict(plan.position(17))))
+    os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.read(str(folder / "checkpoint")).assert_existing_objects_matched()
+position = Position(**json.loads((folder / "position.json").read_text()))
+for batch in plan.dataset(position).take(8):
+    model.train_on_batch(*batch)
+plan, whole, _ = started(recipe, folder / "tokens-whole")
+for batch in plan.dataset().take(25):
+    whole.train_on_batch(*batch)
+print(json.dumps([digest(model), digest(whole)]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
+    recipe, tiny_bert_folder, tmp_path
+):
+    """Killed in the second epoch, two updates after its checkpoint; dropout is off."""
+    model = shutil.copytree(tiny_bert_folder, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (model / "config.json").write_text(json.dumps(config))
+    wanted = json.dumps(recipe({"shuffle_window": 16}, model=str(model)))
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", KILLED, wanted, str(tmp_path), phase],
+            capture_output=True,
+            text=True,
+        )
+        for phase in ("before", "after")
+    ]
+    assert runs[0].returncode == -signal.SIGKILL, runs[0].stderr
+    assert runs[1].returncode == 0, runs[1].stderr
+    resumed, whole = json.loads(runs[1].stdout)
+    assert resumed == whole
