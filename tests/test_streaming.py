@@ -10,8 +10,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from tests import toys
 from tests.conftest import toy_rows
-from tfhf import evaluation, exporting, forecast, preparation, training
+from tfhf import evaluation, exporting, forecast, pieces, preparation, training
 from tfhf.console import Phases
 from tfhf.data.streaming import Position
 from tfhf.errors import UserError
@@ -60,21 +61,31 @@ def recipe(files, bare_bert_folder):
     return recipe
 
 
-def plan_of(recipe, folder):
+def planned(recipe, folder):
+    """What a training plans of a recipe: the rows, the store of what was tokenized, the plan."""
     checked = Recipe.load(recipe)
     prepared = preparation.prepare(checked, Phases())
-    stores = preparation.tokenize(prepared, folder, Phases())
-    return training.plan_batches(checked.train, prepared, stores["train"])
+    store = preparation.tokenize(prepared, folder, Phases())["train"]
+    return prepared, store, training.plan_batches(checked.train, prepared, store)
+
+
+def plan_of(recipe, folder):
+    return planned(recipe, folder)[2]
 
 
 def batches(plan, count, start=None):
-    """Some batches as NumPy arrays by name."""
+    """Some batches of a stream, as `arrays` gives them."""
+    return arrays(plan.dataset(start).take(count))
+
+
+def arrays(dataset):
+    """Batches as NumPy arrays by name."""
     found = []
-    for inputs, targets, weights in plan.dataset(start).take(count):
-        arrays = {name: value.numpy() for name, value in inputs.items()}
+    for inputs, targets, weights in dataset:
+        batch = {name: value.numpy() for name, value in inputs.items()}
         targets = targets if isinstance(targets, dict) else {"": targets}
-        arrays |= {f"target {name}": value.numpy() for name, value in targets.items()}
-        found.append(arrays | {"weights": weights.numpy()})
+        batch |= {f"target {name}": value.numpy() for name, value in targets.items()}
+        found.append(batch | {"weights": weights.numpy()})
     return found
 
 
@@ -335,3 +346,48 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert runs[1].returncode == 0, runs[1].stderr
     resumed, whole = json.loads(runs[1].stdout)
     assert resumed == whole
+
+
+NAMED = ("token_classification", "image_classification")  # their classes must be named
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "token_classification",
+        "question_answering",
+        "embedding",
+        "multiple_choice",
+        pytest.param("causal_lm", marks=pytest.mark.slow),
+        pytest.param("text2text", marks=pytest.mark.slow),
+        pytest.param("image_classification", marks=pytest.mark.slow),
+    ],
+)
+def test_every_task_is_fed_as_from_an_ordinary_set(task, bare_bert_folder, tmp_path):
+    toy = toys.of(task)
+    rows = toy.anchored() if task == "embedding" else toy.rows(None)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "rows.jsonl").write_text(text, encoding="utf-8")
+    file = str(tmp_path / "rows.jsonl")
+    data = {"train": file, "validation": file}
+    for role in {"tags", "label"} & set(rows[0]) if task in NAMED else ():
+        values = [row[role] if isinstance(row[role], list) else [row[role]] for row in rows]
+        data["labels"] = sorted({name for value in values for name in value})
+    ordinary = {
+        "task": task,
+        "model": str(toy.model(bare_bert_folder, tmp_path / "model")),
+        "data": data,
+        "train": {"batch_size": 4},
+        "options": {key.removeprefix("options."): value for key, value in toy.OPTIONS.items()},
+    }
+    streamed = ordinary | {
+        "data": data | {"streaming": True},
+        "train": {"batch_size": 4, "steps_per_epoch": 5},
+    }
+    fed = []
+    for name, wanted in (("ordinary", ordinary), ("streamed", streamed)):
+        prepared, store, plan = planned(wanted, tmp_path / name)
+        if wanted["model"] != str(bare_bert_folder):
+            pieces.trained(prepared.source, prepared.task)  # which may set up the task
+        fed.append(arrays(training.fed(prepared, store, plan, 1).take(5)))
+    assert_same(*fed)
