@@ -67,8 +67,6 @@ def _as_parquet(path):
 
 def measure(wanted):
     """Trains one epoch; tells rows and processor seconds of each tenth as a line of JSON."""
-    import tf_keras
-
     from tfhf import models, preparation, training
     from tfhf.console import Phases, load_tensorflow
     from tfhf.recipe import Recipe
@@ -80,6 +78,7 @@ def measure(wanted):
         store = preparation.tokenize(prepared, Path(scratch), Phases())["train"]
         load_tensorflow()
         import tensorflow as tf
+        import tf_keras
 
         plan = training.plan_batches(checked.train, prepared, store)
         strategy = tf.distribute.get_strategy()

@@ -233,8 +233,8 @@ SAYS = "; it says after how many updates the model is validated"
         ),
         (
             {"train": {"batch_size": None, "batch_tokens": 23, "steps_per_epoch": 5}},
-            "train.batch_tokens: must be 24 or more, options.max_length, because a stream may hold "
-            "examples of that length; received 23",
+            "train.batch_tokens: must be 24 or more, the longest example that options.max_length "
+            "allows, because a stream may hold one; received 23",
         ),
     ],
 )

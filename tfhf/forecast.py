@@ -11,6 +11,7 @@ import numpy as np
 
 from tfhf import exporting, models, preparation, training
 from tfhf.console import Phases, load_tensorflow
+from tfhf.data import windowed
 from tfhf.learning.rates import learning_rate
 from tfhf.recipe import Recipe
 
@@ -260,7 +261,7 @@ def measure(settings, prepared, store, phases):
         ends.append(time.perf_counter())
         model.stop_training = ends[-1] - ends[0] > SECONDS
 
-    with phases("training a few steps") as found:
+    with phases("training a few steps") as found, windowed.telling(plan):
         start = time.perf_counter()
         model.fit(
             training.fed(prepared, store, plan, epochs=None),

@@ -42,11 +42,11 @@ class Part:
     check: Callable[[], None] | None = None
     folder: Path | None = None
 
-    def tables(self, row):
-        """Yields the rows from one (from 0) on as Arrow tables of at most `AT_ONCE` rows."""
+    def tables(self, row, most=AT_ONCE):
+        """Yields the rows from one (from 0) on as Arrow tables of at most so many rows."""
         dataset = self.dataset.skip(row) if row else self.dataset
         try:
-            for table in dataset.with_format("arrow").iter(batch_size=AT_ONCE):
+            for table in dataset.with_format("arrow").iter(batch_size=min(most, AT_ONCE)):
                 yield table
                 row += table.num_rows
         except DAMAGES as error:

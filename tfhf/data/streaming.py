@@ -138,7 +138,7 @@ class Stream:
         left = sys.maxsize if self._told is None else self._told - at.rows
         for place in range(at.part, len(order)):
             row = at.row if place == at.part else 0
-            for table in self.parts[order[place]].tables(row) if left else ():
+            for table in self.parts[order[place]].tables(row, self.window) if left else ():
                 yield place, row, table.slice(0, left)
                 row, left = row + table.num_rows, left - min(left, table.num_rows)
                 if not left:

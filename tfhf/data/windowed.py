@@ -223,13 +223,14 @@ def plan(stream, task, store, first, rows, settings):
         UserError: if an example may be too long for a batch, or nobody knows how many batches an
             epoch has.
     """
-    longest = task.settings().get("max_length") or 0
+    names = ("max_length", "max_target_length")
+    longest = max(task.settings().get(name) or 0 for name in names)
     if settings.batch_tokens is not None and settings.batch_tokens < longest * first.slices:
         times = f" × {first.slices} (replicas × accumulate)" if first.slices > 1 else ""
         raise UserError(
-            f"train.batch_tokens: must be {longest * first.slices} or more, options.max_length"
-            f"{times}, because a stream may hold examples of that length; "
-            f"received {settings.batch_tokens}"
+            f"train.batch_tokens: must be {longest * first.slices} or more, the longest example "
+            f"that options.max_length allows{times}, because a stream may hold one; received "
+            f"{settings.batch_tokens}"
         )
     steps = settings.steps_per_epoch or _steps(stream, task, rows, settings.batch_size)
     return StreamPlan(stream, task, store, first, steps)
