@@ -58,14 +58,15 @@ def test_batches_of_tokens_and_of_few_shapes(toy_recipe, tmp_path, bare):
 
 def test_compiled_steps_have_few_shapes(toy_recipe, monkeypatch):
     asked = []
+    prepared = SimpleNamespace(task=SimpleNamespace(fixed_shapes=True), stream=None)
     monkeypatch.setattr(training.orders, "plan", lambda *_, shapes, **__: asked.append(shapes))
     for settings in ({}, {"jit_compile": True}, {"jit_compile": True, "shapes": 3}):
         train = Recipe.load(changed(toy_recipe, **settings)).train
-        training.plan_batches(train, SimpleNamespace(fixed_shapes=True), None)
+        training.plan_batches(train, prepared, None)
     assert asked == [None, training.COMPILED_SHAPES, 3]
     several = SimpleNamespace(num_replicas_in_sync=2)
     with pytest.raises(UserError) as caught:
-        training.plan_batches(train, SimpleNamespace(fixed_shapes=True), None, several)
+        training.plan_batches(train, prepared, None, several)
     assert str(caught.value) == (
         "train.jit_compile: is for one device; this is SimpleNamespace on 2 × CPU; leave it out"
     )
@@ -195,9 +196,9 @@ def test_bfloat16_computes_and_float32_answers(toy_recipe, tmp_path, proven_here
 def test_a_batch_must_fit_replicas_and_slices(toy_recipe, tmp_path):
     strategy = SimpleNamespace(num_replicas_in_sync=3)
     settings = training.Recipe.load(changed(toy_recipe, accumulate=2)).train
-    task = SimpleNamespace(fixed_shapes=True)
+    prepared = SimpleNamespace(task=SimpleNamespace(fixed_shapes=True), stream=None)
     with pytest.raises(UserError) as caught:
-        training.plan_batches(settings, task, None, strategy)
+        training.plan_batches(settings, prepared, None, strategy)
     assert str(caught.value) == (
         "train.batch_size: must be a multiple of 6 (replicas × accumulate); received 8"
     )

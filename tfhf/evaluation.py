@@ -40,6 +40,8 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
     name = split or ("test" if "test" in prepared.splits else "validation")
     if name not in prepared.splits:
         raise UserError(f"--split: the data have {', '.join(prepared.splits)}; received {name!r}")
+    if name == "train" and prepared.stream is not None:
+        raise UserError("--split: train is streamed and has no end to measure; name another split")
     prepared.splits = {name: prepared.splits[name]}
     with tempfile.TemporaryDirectory() as scratch:
         stores = preparation.tokenize(prepared, Path(scratch), phases)

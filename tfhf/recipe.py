@@ -18,6 +18,7 @@ from tfhf.errors import UserError, did_you_mean
 from tfhf.learning.arguments import OPTIMIZERS, SCHEDULES
 
 BATCH_SIZE = 32  # rows, where a recipe says neither rows nor tokens
+SHUFFLE_WINDOW = 10_000  # rows of a stream that are mixed together
 LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text, not a data set
 
 
@@ -57,6 +58,9 @@ class Data(_Section):
     field: str | None = None
     on_unlabeled: Literal["error", "drop"] = "error"
     on_empty: Literal["keep", "drop"] = "keep"
+    streaming: bool = False
+    shuffle_window: Annotated[int, Gt(0)] | None = None
+    rows: Annotated[int, Gt(0)] | None = None
 
     @property
     def files(self):
@@ -72,6 +76,7 @@ class Train(_Section):
     """
 
     epochs: Annotated[int, Gt(0)] = 3
+    steps_per_epoch: Annotated[int, Gt(0)] | None = None
     batch_size: Annotated[int, Gt(0)] | None = None
     batch_tokens: Annotated[int, Gt(0)] | None = None
     shapes: Annotated[int, Gt(0)] | None = None
@@ -302,7 +307,7 @@ def _override(values, key, value):
     # A new training set replaces where the data came from; otherwise the splits of one set would
     # silently be validated and tested on those of another.
     if key == "data.train":
-        for source in ("path", "name", "revision", "labels", "validation", "test"):
+        for source in ("path", "name", "revision", "rows", "labels", "validation", "test"):
             if isinstance(values.get("data"), dict):
                 values["data"].pop(source, None)
     *parents, last = key.split(".")
@@ -353,6 +358,7 @@ def _check(cls, values, where):
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
     task.check_accumulate(train.accumulate, **recipe.options)
     _check_batches(train, where)
+    _check_streaming(recipe, where)
     late = [epoch for epoch in train.unfreeze if epoch > train.epochs]
     if late:
         raise UserError(
@@ -383,6 +389,44 @@ def _check_batches(train, where):
             f"{where}: train.accumulate must divide train.batch_size; "
             f"received {train.accumulate} and {train.batch_size}"
         )
+
+
+def _check_streaming(recipe, where):
+    """Keys that only a stream has a use for, and those that it cannot serve."""
+    data, train = recipe.data, recipe.train
+    streams = {
+        "data.shuffle_window": data.shuffle_window,
+        "data.rows": data.rows,
+        "train.steps_per_epoch": train.steps_per_epoch,
+    }
+    drawn = "a stream is not drawn from; data.rows: N reads the first N rows"
+    others = {
+        "data.limit.train": (data.limit.get("train"), drawn),
+        "data.field": (data.field, "of a stream every line is a row; leave it out"),
+        "train.shapes": (
+            train.shapes,
+            "they are chosen from the lengths of all rows; leave it out",
+        ),
+        "train.jit_compile": (
+            train.jit_compile or None,
+            "each length would be compiled, and a stream has any; leave it out",
+        ),
+        "options.class_weights": (
+            "balanced" if recipe.options.get("class_weights") == "balanced" else None,
+            "it counts the labels of all rows; give the weights: {label: weight}",
+        ),
+    }
+    if data.streaming:
+        data.shuffle_window = data.shuffle_window or SHUFFLE_WINDOW
+        for key, (value, remedy) in others.items():
+            if value is not None:
+                raise UserError(f"{where}: {key}: {remedy}; received {value!r}")
+    for key, value in ({} if data.streaming else streams).items():
+        if value is not None:
+            raise UserError(
+                f"{where}: {key}: is for streams; set data.streaming: true, or leave it out; "
+                f"received {value!r}"
+            )
 
 
 def _check_arguments(keywords, values, where, key):

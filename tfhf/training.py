@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfhf import custom, evaluation, exporting, models, pieces, preparation, reporting
 from tfhf.console import Phases, load_tensorflow, say
-from tfhf.data import orders
+from tfhf.data import orders, windowed
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
 from tfhf.run import Run, check_vacant
@@ -43,7 +43,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     run = Run.create(folder, checked, overwrite)
     try:
         stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
-        plan = plan_batches(checked.train, prepared.task, stores["train"])
+        plan = plan_batches(checked.train, prepared, stores["train"])
         prepared.notes += exporting.obstacles(prepared.task) + unusual_steps(checked.train, plan)
         for note in prepared.notes:
             say(f"  note: {note}")
@@ -54,7 +54,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
             from tfhf.learning.scoring import Scorer
 
             strategy = strategy or strategies.choose()
-            plan = plan_batches(checked.train, prepared.task, stores["train"], strategy)
+            plan = plan_batches(checked.train, prepared, stores["train"], strategy)
         run.update("environment.json", {"strategy": strategies.describe(strategy)})
         with phases("loading the model") as found:
             model, line = load_compiled(checked.train, prepared, plan.steps, strategy)
@@ -105,8 +105,9 @@ def monitor_of(settings, task):
     return name or task.monitor
 
 
-def plan_batches(settings, task, store, strategy=None):
+def plan_batches(settings, prepared, store, strategy=None):
     """The batches of every epoch; without a strategy those of one device, before TensorFlow."""
+    task, shapes = prepared.task, settings.shapes
     slices, compiled = settings.accumulate, settings.jit_compile
     if strategy is not None:
         from tfhf.learning import strategy as strategies
@@ -118,8 +119,8 @@ def plan_batches(settings, task, store, strategy=None):
                 "train.jit_compile: is for one device; "
                 f"this is {strategies.describe(strategy)}; leave it out"
             )
-    shapes = settings.shapes
-    if shapes is None and task.fixed_shapes and compiled:
+    # Of a stream nobody knows the lengths from which shapes are chosen.
+    if shapes is None and task.fixed_shapes and compiled and prepared.stream is None:
         shapes = COMPILED_SHAPES
     if settings.batch_size is not None and settings.batch_size % slices:
         raise UserError(
@@ -127,7 +128,19 @@ def plan_batches(settings, task, store, strategy=None):
             f"received {settings.batch_size}"
         )
     sizes = {"batch_size": settings.batch_size, "batch_tokens": settings.batch_tokens}
-    return orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+    plan = orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+    if prepared.stream is None:
+        return plan
+    return windowed.plan(prepared.stream, task, store, plan, prepared.splits["train"], settings)
+
+
+def fed(prepared, store, plan, epochs):
+    """The batches of a training as a `tf.data.Dataset`; of a stream without an end."""
+    if prepared.stream is not None:
+        return plan.dataset()
+    from tfhf.data import batches
+
+    return batches.training_dataset(store, prepared.task, plan, epochs=epochs)
 
 
 def unusual_steps(settings, plan):
@@ -232,7 +245,6 @@ def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
     import tf_keras
 
-    from tfhf.data import batches
     from tfhf.learning.averaging import averaged
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
@@ -264,13 +276,14 @@ def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
         monitor=monitor,
         patience=settings.patience,
     )
-    model.fit(
-        batches.training_dataset(stores["train"], prepared.task, plan, epochs=settings.epochs),
-        steps_per_epoch=plan.steps,
-        epochs=settings.epochs,
-        callbacks=[progress, validation, *own],
-        verbose=0,
-    )
+    with windowed.telling(plan):
+        model.fit(
+            fed(prepared, stores["train"], plan, settings.epochs),
+            steps_per_epoch=plan.steps,
+            epochs=settings.epochs,
+            callbacks=[progress, validation, *own],
+            verbose=0,
+        )
     models.restore_weights(model.backbone, run.model)
     return {"monitor": monitor, "best_epoch": validation.best_epoch}
 
