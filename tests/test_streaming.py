@@ -266,6 +266,16 @@ def test_what_nobody_can_know_is_asked_for(changed, line, recipe, tmp_path):
             "received 3",
         ),
         (
+            {"train": {"jit_compile": True}},
+            "recipe: train.jit_compile: each length would be compiled, and a stream has any; leave "
+            "it out; received True",
+        ),
+        (
+            {"options": {"class_weights": "balanced"}},
+            "recipe: options.class_weights: it counts the labels of all rows; give the weights: "
+            "{label: weight}; received 'balanced'",
+        ),
+        (
             {"data": {"streaming": None}},
             "recipe: data.rows: is for streams; set data.streaming: true, or leave it out; "
             "received 100",
