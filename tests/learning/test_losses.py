@@ -54,6 +54,18 @@ def test_of_sets(gamma, drawn):
     np.testing.assert_allclose(loss.of_sets(targets, logits), expected.mean(1), rtol=1e-5)
 
 
+def test_what_is_wholly_sure_has_no_slope():
+    import tensorflow as tf
+
+    logits = tf.constant([[200.0, 0.0, -200.0]])
+    for gamma in (0.5, 1.0, 2.0):
+        loss = ClassLoss(LABELS, focal_gamma=gamma)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = loss.of_classes(tf.constant([0]), logits)
+        assert tape.gradient(losses, logits).numpy().tolist() == [[0.0, 0.0, 0.0]]
+
+
 def test_a_smoothed_set_is_half_unsure_of_each_class(drawn):
     logits, _ = drawn
     targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]

@@ -103,8 +103,7 @@ class ClassLoss:
         import tensorflow as tf
 
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-        if self.focal_gamma:
-            losses *= (1.0 - tf.exp(-losses)) ** self.focal_gamma
+        losses = self._focused(losses)
         if self.label_smoothing:
             uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), -1)
             share = self.label_smoothing
@@ -124,12 +123,19 @@ class ClassLoss:
         import tensorflow as tf
 
         spread = targets * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(spread, logits)
-        if self.focal_gamma:
-            losses *= (1.0 - tf.exp(-losses)) ** self.focal_gamma
+        losses = self._focused(tf.nn.sigmoid_cross_entropy_with_logits(spread, logits))
         if self.class_weights is not None:
             losses *= 1.0 + targets * (tf.constant(self._weights) - 1.0)
         return tf.reduce_mean(losses, -1)
+
+    def _focused(self, losses):
+        if not self.focal_gamma:
+            return losses
+        import tensorflow as tf
+
+        # Where a loss is 0, the power's slope would be infinite for a gamma below 1.
+        unsure = tf.maximum(-tf.math.expm1(-losses), 1e-12)
+        return losses * unsure**self.focal_gamma
 
     @property
     def _weights(self):

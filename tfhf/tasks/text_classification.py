@@ -360,8 +360,7 @@ class TextClassification(Task):
             metric = metrics.Classes(self.labels)
         elif self.problem == "multi_label":
             references = [[int(value) for value in row] for row in self._targets(references)]
-            over = results["probabilities"] >= np.float32(self._cut)
-            predictions = over.astype(int)
+            predictions = (results["probabilities"] >= np.float32(self._cut)).astype(int)
             metric = metrics.LabelSets(self.labels)
         return metric.compute(references=references, predictions=predictions)
 
@@ -379,7 +378,7 @@ class TextClassification(Task):
 
     def read_served(self, answers, index, row):
         answer = self.decode(answers, index, row)
-        if self.problem != "multi_label":
+        if "present" not in answers:
             return answer
         present = [name.decode("utf-8") for name in answers["present"][index].tolist() if name]
         return answer | {"label": present}
