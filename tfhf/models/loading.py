@@ -1,8 +1,7 @@
 """Checkpoints into TensorFlow models, without PyTorch.
 
 transformers 4.57 cannot do this itself any more (see `repairs`), and never said in one line what it
-had loaded. Reads PyTorch-format safetensors (one file or shards; float32, float16, bfloat16),
-TensorFlow-format safetensors and HDF5. Variables are always float32.
+had loaded. `stored` says which files are read. Variables are always float32.
 """
 
 import contextlib
