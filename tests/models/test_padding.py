@@ -9,6 +9,7 @@ import tf_keras
 import transformers
 
 from tests.models.families import CONFIGS, HEADS, settings
+from tfhf.models.loading import from_config
 from tfhf.tasks.base import SEE_PADDING
 from tfhf.tasks.multiple_choice import MultipleChoice
 from tfhf.tasks.text_classification import TextClassification
@@ -32,7 +33,7 @@ def backbone_of(family, head):
     model_type, values = settings(family, head)
     config = transformers.AutoConfig.for_model(model_type, **values)
     tf_keras.utils.set_random_seed(0)
-    backbone = getattr(transformers, f"TF{head}").from_config(config)
+    backbone = from_config(config, f"TF{head}")
     backbone.build_in_name_scope()
     for number, weight in enumerate(backbone.trainable_variables):
         weight.assign_add(0.2 * tf.random.stateless_normal(weight.shape, [number, 0]))

@@ -45,7 +45,7 @@ def _start(place, config):
     shape, name = place.variable.shape, place.name
     if hasattr(config, "initializer_factor"):
         # T5 scales every matrix by its own width, in both frameworks alike, but for one.
-        shared = config.model_type in ("t5", "mt5") and name == "shared.weight"
+        shared = config.model_type in ("t5", "mt5") and name.endswith("shared.weight")
         return tf.random.normal(shape, stddev=config.initializer_factor) if shared else None
     deviation = getattr(config, "initializer_range", None)
     if deviation is None:
