@@ -10,6 +10,7 @@ import transformers
 
 from tests.models.families import CONFIGS, HEADS, settings
 from tfhf.models.loading import from_config
+from tfhf.models.ties import tie
 from tfhf.tasks.base import SEE_PADDING
 from tfhf.tasks.multiple_choice import MultipleChoice
 from tfhf.tasks.text_classification import TextClassification
@@ -35,6 +36,7 @@ def backbone_of(family, head):
     tf_keras.utils.set_random_seed(0)
     backbone = from_config(config, f"TF{head}")
     backbone.build_in_name_scope()
+    tie(backbone)  # computed positions stay as they are
     for number, weight in enumerate(backbone.trainable_variables):
         weight.assign_add(0.2 * tf.random.stateless_normal(weight.shape, [number, 0]))
     return backbone
