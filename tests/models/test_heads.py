@@ -95,3 +95,26 @@ def test_what_a_decoder_reads(names):
     assert str(caught.value) == (
         "model: a t5 reads a text from its decoder_start_token_id on; set it in config.json"
     )
+
+
+def test_a_body_out_of_a_classifier(names, write_folder, tmp_path):
+    fact = names["t5"]["AutoModelForSequenceClassification"]
+    write_folder(tmp_path, fact["config"], fact["weights"])
+    _, report = load(tmp_path, "TFAutoModelForTextEncoding")
+    assert (report.new, report.reshaped) == ([], [])
+
+
+@pytest.mark.parametrize("how", ["mean", "max", "cls", "last"])
+def test_vectors_of_tokens_become_one(how):
+    from tfhf.learning.towers import pooled
+
+    states = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    real = [states[0], states[1, :3]]
+    expected = {
+        "mean": [one.mean(0) for one in real],
+        "max": [one.max(0) for one in real],
+        "cls": [one[0] for one in real],
+        "last": [one[-1] for one in real],
+    }[how]
+    np.testing.assert_allclose(pooled(states, mask, how), expected, rtol=1e-5)

@@ -14,8 +14,8 @@ from transformers import modeling_tf_outputs as results
 
 from tfhf.models import heads
 
-T5 = ("mt5", "t5")
-SCALED = 0.02  # how wide new weights start where a config does not say
+T5 = ("mt5", "t5")  # which scale each new matrix by a width
+WIDE = 0.02  # how far new weights are spread, until `initialization` draws them
 
 
 def make(config, auto_class):
@@ -36,12 +36,10 @@ def make(config, auto_class):
         "TFAutoModelForQuestionAnswering": Spans,
         "TFAutoModelForSequenceClassification": Ends if config.is_encoder_decoder else Last,
     }[auto_class]
-    encodes = kind is Tokens and config.model_type in T5
-    body = transformers.TFAutoModelForTextEncoding if encodes else transformers.TFAutoModel
+    body = getattr(transformers, heads.body(config) if kind is Tokens else "TFAutoModel")
     # PyTorch's T5 has its body one level down, but for questions.
     inner = "transformer." if config.model_type in T5 and kind is not Spans else ""
-    body = body._model_mapping[type(config)]
-    return type(name, (kind, body), {"reads_twice": not encodes, "inner": inner})
+    return type(name, (kind, body._model_mapping[type(config)]), {"inner": inner})
 
 
 class Head:
@@ -49,11 +47,9 @@ class Head:
 
     Attributes:
         inner: what PyTorch's names of the body's weights begin with and TensorFlow's do not.
-        reads_twice: whether an encoder-decoder's decoder reads the text, too.
     """
 
     inner = ""
-    reads_twice = True
 
     def __init__(self, config, *args, **kwargs):
         super().__init__(config, *args, **kwargs)
@@ -78,11 +74,10 @@ class Head:
         return tuple(f"{self.inner}{one}" for one in known)
 
     def states(self, inputs, training):
-        """The body's states of every token: `(B, T, D)`."""
-        config = self.config
-        if config.is_encoder_decoder and self.reads_twice:
-            inputs = inputs | heads.decoder_inputs(config, inputs["input_ids"])
+        """The body's states of every token, the decoder's where it has one: `(B, T, D)`."""
         known = inspect.signature(super().call).parameters
+        if "decoder_input_ids" in known:
+            inputs = inputs | heads.decoder_inputs(self.config, inputs["input_ids"])
         given = {"use_cache": False, "training": training, "return_dict": True}
         inputs = inputs | {name: value for name, value in given.items() if name in known}
         return super().call(**inputs).last_hidden_state
@@ -123,7 +118,7 @@ def layer(config, size, *, spread=None, **options):
         size: numbers it gives.
         spread: of T5's layers, how wide they start in multiples of its `initializer_factor`.
     """
-    deviation = SCALED
+    deviation = WIDE
     if config.model_type in T5:
         deviation = config.initializer_factor * (spread or config.d_model**-0.5)
     start = tf_keras.initializers.RandomNormal(stddev=deviation)
