@@ -54,10 +54,16 @@ def padded():
 def test_classes(family):
     backbone = backbone_of(family, "AutoModelForSequenceClassification")
     task = TextClassification(None, TextClassification.features_for(["a", "b", "c"], ["text"]))
-    alone = task.forward(backbone, columns(ROWS), False)["logits"]
+    with tf.GradientTape() as tape:
+        alone = task.forward(backbone, columns(ROWS), False)["logits"]
     beside = task.forward(backbone, columns(padded()), False)["logits"]
     np.testing.assert_allclose(beside, alone, atol=1e-5)
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
+    # It can be trained: what is said depends on nearly all weights (XLNet has some for masks).
+    gradients = tape.gradient(alone, backbone.trainable_variables)
+    reached = [tf.convert_to_tensor(gradient) for gradient in gradients if gradient is not None]
+    assert len(reached) > 0.8 * len(gradients)
+    assert all(np.isfinite(gradient).all() for gradient in reached)
 
 
 @pytest.mark.parametrize("family", with_head("AutoModelForMultipleChoice"))

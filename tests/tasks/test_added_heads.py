@@ -63,8 +63,6 @@ def body(tiny_tokenizer, tmp_path):
         ("t5", "text_classification", label_sets(16), {"max_length": 24},
          "T5ForSequenceClassification"),
         ("t5", "embedding", embedding.anchored(16), {"max_length": 24}, "T5EncoderModel"),
-        ("gpt2", "embedding", embedding.anchored(16), {"max_length": 24, "pooling": "last"},
-         "GPT2Model"),
     ],
 )  # fmt: skip
 def test_from_rows_to_served_answers(family, task, rows, options, architecture, body, tmp_path):

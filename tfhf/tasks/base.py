@@ -13,8 +13,8 @@ import inspect
 from tfhf.errors import UserError
 
 ENDLESS = 1_000_000  # tokens; a tokenizer that does not know its model's limit says more
-# Families whose embeddings or convolutions mix neighbouring places, padding among them.
-SEE_PADDING = ("mobilebert", "convbert")
+# Families that mix neighbouring places, padding among them: embeddings, convolutions, pooling.
+SEE_PADDING = ("mobilebert", "convbert", "funnel")
 
 
 class Task:
