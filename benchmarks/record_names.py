@@ -7,8 +7,8 @@ that files should open in:
 
 It writes `tests/models/facts/names.json` (per family and head: the class, and the name and shape of
 every weight `save_pretrained` writes) and `logits.json` (per family and head: the outputs for the
-weights and inputs of `tests/models/formula.py`). The first run records; a run under a later release
-opens the weights that the first one recorded, and adds its version and what differed, if anything.
+weights and inputs of `tests/models/formula.py`). What is recorded stays: a later run adds what is
+new, opens the weights that an earlier one recorded, and adds its release and what differed.
 """
 
 import json
@@ -41,7 +41,7 @@ def record(family, head, folder, known):
     """Saves a new model, refills the file by formula, opens it and runs it.
 
     Args:
-        known: name → shape as the first release wrote them, to be opened by a later one; or None.
+        known: name → shape as an earlier run recorded them, to be opened now; or None.
 
     Returns:
         What was written (class, config, weights), and the outputs by name as flat lists.
@@ -85,7 +85,7 @@ def record_all(known):
     for family, heads in HEADS.items():
         names[family], logits[family] = {}, {}
         for head in heads:
-            weights = known[family][head]["weights"] if known else None
+            weights = known.get(family, {}).get(head, {}).get("weights")
             with tempfile.TemporaryDirectory() as folder:
                 names[family][head], logits[family][head] = record(family, head, folder, weights)
     return names, logits
@@ -115,12 +115,17 @@ def read(path):
 
 
 def write(path, recorded):
-    """Writes one file of facts, one line per head; a later release adds only what differs."""
+    """Writes one file of facts, one line per head; adds what is new, and what differs."""
     facts = read(path)
-    releases = facts.get("transformers", {})
-    families = facts.get("families", recorded)
+    releases, families = facts.get("transformers", {}), facts.get("families", {})
+    for family, heads in recorded.items():
+        families[family] = heads | families.get(family, {})
     releases[transformers.__version__] = list(differences(families, recorded, ""))
-    facts = {"torch": torch.__version__, "transformers": releases, "families": families}
+    facts = {
+        "torch": facts.get("torch", torch.__version__),
+        "transformers": releases,
+        "families": families,
+    }
     path.write_text(lines(facts, depth=3) + "\n", encoding="utf-8")
     print(path.name, releases)
 
@@ -135,6 +140,6 @@ def lines(value, depth):
 
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
-    recorded_names, recorded_logits = record_all(read(FACTS / "names.json").get("families"))
+    recorded_names, recorded_logits = record_all(read(FACTS / "names.json").get("families", {}))
     write(FACTS / "names.json", recorded_names)
     write(FACTS / "logits.json", recorded_logits)

@@ -318,7 +318,12 @@ def hdf5(model):
 
 
 def pickled(model):
-    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    """Puts a pickle that runs a command in the place of the weights."""
+    import zipfile
+
+    with zipfile.ZipFile(model / "pytorch_model.bin", "w") as archive:
+        archive.writestr("archive/data.pkl", b"cos\nsystem\n(X\x09\0\0\0touch badtR.")
+    (model / "model.safetensors").unlink()
 
 
 def without_padding(model, **tokens):
@@ -345,15 +350,14 @@ MODELS = [
     ("52 no config.json", lambda model: (model / "config.json").unlink(), [],
      "model: no config.json in model"),
     ("53 weights missing", lambda model: (model / "model.safetensors").unlink(), [],
-     "model: no weights in model (want model.safetensors or tf_model.h5)"),
+     "model: no weights in model (want model.safetensors, tf_model.h5 or pytorch_model.bin)"),
     ("53 truncated safetensors", lambda model: cut(model / "model.safetensors", 5000), [],
      "model/model.safetensors is truncated (want 8784 bytes, have 5000)"),
     ("53 truncated HDF5", hdf5, [],
      "model/tf_model.h5 is truncated (want 10048 bytes, have 3000)"),
-    ("55 only pytorch_model.bin", pickled, [],
-     "model: model has only pytorch_model.bin, which needs PyTorch: convert it once to "
-     "safetensors, where PyTorch is installed, with transformers' "
-     "AutoModel.from_pretrained(…).save_pretrained(…, safe_serialization=True)"),
+    ("55 a pickle of more than tensors", pickled, [],
+     "model/pytorch_model.bin holds 'os.system': tfhf reads tensors alone from a pickle, and runs "
+     "nothing of it; take a checkpoint in safetensors"),
     ("56 no TensorFlow class", lambda model: change(model / "config.json", model_type="llama"), [],
      "model: llama has no TensorFlow class in transformers 4.57; supported: bart, bert, "
      "deberta-v2, distilbert, electra, gpt2, roberta, t5 and 63 more (model/config.json)"),

@@ -78,7 +78,9 @@ def test_a_checkpoint_fits_what_its_family_has_a_head_for(checkpoint):
 
 
 def test_what_is_missing_or_damaged_is_a_note(checkpoint):
-    (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
+    (checkpoint / "model.safetensors").rename(
+        checkpoint / "pytorch_model.bin"
+    )  # it is no such file
     for file in ("tokenizer.json", "vocab.txt"):
         (checkpoint / file).unlink()
     (checkpoint / "README.md").write_text("---\n- a list\n---\n")
@@ -86,7 +88,7 @@ def test_what_is_missing_or_damaged_is_a_note(checkpoint):
     assert (found["parameters"], found["tokenizer"], found["card"]) == (None, None, {})
     pickled, no_tokenizer, no_card = found["notes"]
     assert pickled.startswith(
-        f"model: {checkpoint} has only pytorch_model.bin, which needs PyTorch"
+        f"{checkpoint / 'pytorch_model.bin'} is damaged, or torch.save did not"
     )
     assert no_tokenizer == f"model: no tokenizer in {checkpoint} (want tokenizer.json)"
     assert no_card == f"model: the head of {checkpoint / 'README.md'} is no YAML of keys and values"

@@ -45,7 +45,7 @@ MAY_BE_HEAVY = {
     "learning.decoding.loop", "learning.decoding.rules", "learning.decoding.stepping",
     "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",
     "learning.choice_metrics", "learning.text_metrics", "learning.likelihood_metrics",
-    "exports.windows", "exports.images", "exports.lite",
+    "exports.windows", "exports.images", "exports.lite", "models.head_classes",
     "serving.examples", "serving.inference", "serving.messages", "serving.servables",
 }  # fmt: skip
 # Folders of which that is true, but for their own `__init__`.

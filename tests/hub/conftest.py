@@ -42,8 +42,8 @@ def repositories(tiny_bert_folder, tmp_path_factory):
         (bert / stranger).write_bytes(b"not to be fetched")
     for name in ("gated", "broken"):
         shutil.copytree(tiny_bert_folder, folder / "models/acme" / name)
-    (folder / "models/acme/pickled").mkdir()
-    (folder / "models/acme/pickled/pytorch_model.bin").write_bytes(b"a pickle")
+    (folder / "models/acme/flax").mkdir()
+    (folder / "models/acme/flax/flax_model.msgpack").write_bytes(b"for JAX")
 
     rows = toy_rows(48)
     reviews = folder / "datasets/acme/reviews"

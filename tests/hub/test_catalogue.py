@@ -15,7 +15,7 @@ ZOO = {
     "small": {"config": BERT, "downloads": 900, "safetensors": SIZE},
     "german": {"config": BERT, "downloads": 800, "tags": ["de"], "files": ["tf_model.h5"]},
     "llama": {"config": {"model_type": "llama"}, "downloads": 700},
-    "pickled": {"config": BERT, "downloads": 600, "files": ["pytorch_model.bin"]},
+    "flax": {"config": BERT, "downloads": 600, "files": ["flax_model.msgpack"]},
     "custom": {"config": BERT | {"auto_map": {"AutoModel": "x.py"}}, "downloads": 500},
     "sentiment": {"config": BERT, "downloads": 400, "pipeline_tag": "text-classification"},
     "asked": {"config": BERT, "downloads": 300, "gated": "manual"},

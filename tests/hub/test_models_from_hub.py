@@ -81,7 +81,7 @@ def test_a_sentence_transformers_model(client, repositories, tiny_bert_folder):
 
 
 def test_one_line_for_each_way_to_fail(client, toy_files):
-    wrong = ["acme/absent", "minilmm", "acme/gated", "acme/broken", "acme/pickled"]
+    wrong = ["acme/absent", "minilmm", "acme/gated", "acme/broken", "acme/flax"]
     commands = [dry_run(model, toy_files) for model in wrong]
     commands += [dry_run("acme/bert", toy_files, "revision=v9")]
     assert client.refusals(commands) == [
@@ -91,9 +91,8 @@ def test_one_line_for_each_way_to_fail(client, toy_files):
         "tfhf: model: acme/gated is gated: ask for access on its Hub page, then log in with"
         " `hf auth login` or set HF_TOKEN",
         "tfhf: model: the Hub answered 500 for acme/broken; try again later",
-        "tfhf: model: acme/pickled has only pytorch_model.bin, which needs PyTorch: convert it once"
-        " to safetensors, where PyTorch is installed, with transformers'"
-        " AutoModel.from_pretrained(…).save_pretrained(…, safe_serialization=True)",
+        "tfhf: model: no weights in acme/flax (want model.safetensors, tf_model.h5 or"
+        " pytorch_model.bin)",
         "tfhf: model: acme/bert has no revision 'v9' on the Hub",
     ]
     assert not [one for one in client.hub.requests if one.endswith((".bin", ".py", ".h5"))]

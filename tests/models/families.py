@@ -1,4 +1,4 @@
-"""Tiny configs of every family that a task needs, and the heads TensorFlow has for it.
+"""Tiny configs of every family that a task needs, and the heads PyTorch and tfhf have for it.
 
 Read by `benchmarks/record_names.py`, which records what PyTorch makes of them, and by the tests.
 """
@@ -143,6 +143,24 @@ CONFIGS = {
         "deberta-v2",
         {**ENCODER, **DEBERTA, "conv_kernel_size": 3, "conv_act": "gelu", "num_hidden_layers": 2},
     ),
+    "roformer": ("roformer", {**ENCODER, "embedding_size": 12}),
+    "rembert": ("rembert", {**ENCODER, "input_embedding_size": 12, "output_embedding_size": 14}),
+    "layoutlm": ("layoutlm", {**ENCODER, "max_2d_position_embeddings": 8}),
+    "funnel": (
+        "funnel",
+        {
+            "vocab_size": 32,
+            "block_sizes": [1, 1],
+            "num_decoder_layers": 1,
+            "d_model": 16,
+            "n_head": 2,
+            "d_head": 8,
+            "d_inner": 24,
+            "num_labels": 3,
+            "pad_token_id": 1,
+            "architectures": ["FunnelModel"],  # there is a base without decoder, too
+        },
+    ),
     "xlnet": (
         "xlnet",
         {
@@ -218,6 +236,16 @@ CONFIGS = {
     "mbart": ("mbart", BART),
     "pegasus": ("pegasus", BART),
     "marian": ("marian", {**BART, "static_position_embeddings": True}),
+    "blenderbot": ("blenderbot", BART),
+    "led": (
+        "led",
+        {
+            **BART,
+            "max_encoder_position_embeddings": 20,
+            "max_decoder_position_embeddings": 20,
+            "attention_window": [4],
+        },
+    ),
     "vit": ("vit", IMAGES),
     "deit": ("deit", {**IMAGES, "architectures": ["DeiTForImageClassification"]}),
     "deit with teacher": (
@@ -258,9 +286,11 @@ ENCODER_HEADS = [
     "AutoModelForMultipleChoice",
 ]
 CLASSIFIES = "AutoModelForSequenceClassification"
+TAGS = "AutoModelForTokenClassification"
+ANSWERS = "AutoModelForQuestionAnswering"
 GENERATES = ["AutoModel", "AutoModelForSeq2SeqLM"]
 CLASSIFIES_IMAGES = ["AutoModel", "AutoModelForImageClassification"]
-# What TFAuto classes of transformers 4.57.6 reach.
+# What TFAuto classes of transformers 4.57.6 reach, and the heads of `tfhf.models.heads`.
 HEADS = {
     "bert": [
         *ENCODER_HEADS,
@@ -283,22 +313,28 @@ HEADS = {
     "deberta": ENCODER_HEADS[:-1],
     "deberta-v2": ENCODER_HEADS,
     "deberta-v2 with convolution": ["AutoModel", "AutoModelForMaskedLM"],
+    "roformer": ENCODER_HEADS,  # TensorFlow's decoder sees what comes, PyTorch's does not
+    "rembert": [*ENCODER_HEADS, "AutoModelForCausalLM"],
+    "layoutlm": ENCODER_HEADS[:4],
+    "funnel": [*ENCODER_HEADS, "AutoModelForPreTraining"],
     "xlnet": ["AutoModel", "AutoModelForCausalLM", *ENCODER_HEADS[2:]],
-    "gpt2": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES],
+    "gpt2": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES, TAGS, ANSWERS],
     "gptj": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES, "AutoModelForQuestionAnswering"],
     "ctrl": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES],
-    "opt": ["AutoModel", "AutoModelForCausalLM"],
+    "opt": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES, ANSWERS],
     "gptj with tied embeddings": ["AutoModelForCausalLM"],
     "xglm": ["AutoModel", "AutoModelForCausalLM"],
     "xglm with a head of its own": ["AutoModelForCausalLM"],
-    "mistral": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES],
-    "t5": [*GENERATES, "AutoModelForTextEncoding"],
+    "mistral": ["AutoModel", "AutoModelForCausalLM", CLASSIFIES, TAGS, ANSWERS],
+    "t5": [*GENERATES, "AutoModelForTextEncoding", CLASSIFIES, TAGS, ANSWERS],
     "t5 1.1": GENERATES,
-    "mt5": [*GENERATES, "AutoModelForTextEncoding"],
-    "bart": [*GENERATES, CLASSIFIES],
-    "mbart": GENERATES,
+    "mt5": [*GENERATES, "AutoModelForTextEncoding", CLASSIFIES, TAGS, ANSWERS],
+    "bart": [*GENERATES, CLASSIFIES, ANSWERS],
+    "mbart": [*GENERATES, CLASSIFIES, ANSWERS],
     "pegasus": GENERATES,
     "marian": GENERATES,
+    "blenderbot": GENERATES,
+    "led": [*GENERATES, ANSWERS],
     "vit": CLASSIFIES_IMAGES,
     "deit": CLASSIFIES_IMAGES,
     "deit with teacher": CLASSIFIES_IMAGES[1:],
@@ -313,9 +349,14 @@ CHANGES = {
     "AutoModelForCausalLM": {"is_decoder": True},
     "AutoModelForQuestionAnswering": {"num_labels": 2},
 }
+# The same for one family alone: its classifier finds the end of a text by this token.
+ENDS = dict.fromkeys(
+    [("t5", CLASSIFIES), ("mt5", CLASSIFIES)], {"num_labels": 3, "eos_token_id": 3}
+)
 
 
 def settings(family, head):
     """The `model_type` and the settings of a family's config under a head."""
     model_type, values = CONFIGS[family]
-    return model_type, {**values, **CHANGES.get(head, {})}
+    changes = ENDS.get((family, head), CHANGES.get(head, {}))
+    return model_type, {**values, **changes}

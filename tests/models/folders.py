@@ -1,5 +1,7 @@
 """Model folders of the tests: loaded, read and written."""
 
+import zipfile
+
 import numpy as np
 
 from tfhf.models import load_backbone, resolve, tensors
@@ -20,6 +22,30 @@ def stored(folder):
 
 def write(folder, values, name="model.safetensors"):
     tensors.write(folder / name, {key: (v.shape, lambda v=v: v) for key, v in values.items()})
+
+
+def write_pickled(path, values):
+    """Writes float32 arrays as `torch.save` does: by hand, an archive and its pickle."""
+    with zipfile.ZipFile(path, "w") as archive:
+        items = b""
+        for number, (name, array) in enumerate(values.items()):
+            strides = [step // 4 for step in np.ascontiguousarray(array).strides]
+            storage = text("storage") + b"ctorch\nFloatStorage\n" + text(number) + text("cpu")
+            items += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(("
+            items += storage + whole(array.size) + b"tQ" + whole(0)
+            items += b"".join(b"(" + b"".join(map(whole, n)) + b"t" for n in (array.shape, strides))
+            items += b"\x89ccollections\nOrderedDict\n)RtR"
+            archive.writestr(f"archive/data/{number}", array.astype("<f4").tobytes())
+        archive.writestr("archive/data.pkl", b"\x80\x02}(" + items + b"u.")
+
+
+def text(value):
+    encoded = str(value).encode()
+    return b"X" + len(encoded).to_bytes(4, "little") + encoded
+
+
+def whole(number):
+    return b"J" + number.to_bytes(4, "little")
 
 
 def same_weights(one, other):

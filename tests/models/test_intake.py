@@ -167,18 +167,19 @@ def test_file_that_is_none(bert):
     assert refusal(bert) == f"model: {bert / 'vocab.txt'} is not a regular file"
 
 
-def test_only_pytorch_weights(bert):
+def test_pickles_of_pytorch_are_checked(bert):
     (bert / "model.safetensors").rename(bert / "pytorch_model.bin")
     assert refusal(bert) == (
-        f"model: {bert} has only pytorch_model.bin, which needs PyTorch: convert it once to"
-        " safetensors, where PyTorch is installed, with transformers'"
-        " AutoModel.from_pretrained(…).save_pretrained(…, safe_serialization=True)"
+        f"{bert / 'pytorch_model.bin'} is damaged, or torch.save did not write it: it begins as no"
+        " such file does"
     )
 
 
 def test_no_weights(bert):
     (bert / "model.safetensors").unlink()
-    assert refusal(bert) == (f"model: no weights in {bert} (want model.safetensors or tf_model.h5)")
+    assert refusal(bert) == (
+        f"model: no weights in {bert} (want model.safetensors, tf_model.h5 or pytorch_model.bin)"
+    )
 
 
 def test_shard_that_is_missing(bert):

@@ -135,7 +135,8 @@ def test_a_head_the_family_does_not_have(names, write_folder, tmp_path):
     assert str(caught.value) == (
         f"model: {tmp_path} is a gpt2, which has no TFAutoModelForMaskedLM in transformers 4.57; it"
         " has TFAutoModel, TFAutoModelForCausalLM, TFAutoModelForPreTraining,"
-        " TFAutoModelForSequenceClassification"
+        " TFAutoModelForQuestionAnswering, TFAutoModelForSequenceClassification,"
+        " TFAutoModelForTokenClassification"
     )
 
 

@@ -28,7 +28,7 @@ def refusal(action):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", "last"])
 @pytest.mark.parametrize("normalise", [True, False])
 def test_what_is_written_is_read(pooling, normalise, bert):
     write_sentence_modules(bert, pooling, normalise, 18, 16)
@@ -84,7 +84,7 @@ def test_parts_that_cannot_be_run(bert, tmp_path):
     modules(bert, *parts[:2], pooling=both)
     assert refusal(lambda: sentence_modules(resolve(bert))) == (
         f"{bert / '1_Pooling' / 'config.json'} pools by pooling_mode_mean_tokens and"
-        " pooling_mode_max_tokens; tfhf pools by one of mean, cls, max"
+        " pooling_mode_max_tokens; tfhf pools by one of mean, cls, max, last"
     )
     modules(bert, parts[0], (f"{OLD}Pooling", "../secret"), pooling={})
     assert refusal(lambda: sentence_modules(resolve(bert))) == (

@@ -5,21 +5,33 @@ import json
 import numpy as np
 import pytest
 
-from tests.models.folders import load, same_weights, stored, write
+from tests.models.folders import load, same_weights, stored, write, write_pickled
 from tfhf.errors import UserError
 
 
-def test_shards_equal_one_file(bert):
+def write_pickled_into(folder, values, name):
+    write_pickled(folder / name, values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "writes"),
+    [("model{}.safetensors", write), ("pytorch_model{}.bin", write_pickled_into)],
+)
+def test_shards_and_pickles_equal_one_file(bert, kind, writes):
     whole, _ = load(bert)
     values = stored(bert)
     halves = [dict(sorted(values.items())[:10]), dict(sorted(values.items())[10:])]
     index = {}
     for number, half in enumerate(halves, start=1):
-        shard = f"model-0000{number}-of-00002.safetensors"
-        write(bert, half, shard)
+        shard = kind.format(f"-0000{number}-of-00002")
+        writes(bert, half, shard)
         index |= {name: shard for name in half}
-    (bert / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    whole_file = kind.format("")
+    (bert / f"{whole_file}.index.json").write_text(json.dumps({"weight_map": index}))
     (bert / "model.safetensors").unlink()
+    assert same_weights(load(bert)[0], whole)
+    (bert / f"{whole_file}.index.json").unlink()
+    writes(bert, values, whole_file)
     assert same_weights(load(bert)[0], whole)
 
 

@@ -55,6 +55,22 @@ def test_card_of_files_and_of_a_stopped_run(runs):
     assert "None: the run was stopped before its end." in body
 
 
+def test_card_of_a_head_that_pytorch_does_not_have(runs, tmp_path):
+    import shutil
+
+    from tfhf.reporting import write_card
+
+    run = shutil.copytree(runs["two"], tmp_path / "run")
+    path = run / "model" / "config.json"
+    path.parent.mkdir(exist_ok=True)
+    config = {"model_type": "pegasus", "architectures": ["PegasusForSequenceClassification"]}
+    path.write_text(json.dumps(config))
+    write_card(run)
+    _, body = card_of(run)
+    assert "PyTorch's transformers has no such head for this family." in body
+    assert "PyTorch opens the same weights" not in body
+
+
 @pytest.mark.parametrize("kind", ["two", "multi_label", "regression", "stopped"])
 def test_code_of_the_card_is_python(runs, kind):
     _, body = card_of(runs[kind])

@@ -11,6 +11,7 @@ from tests.conftest import toy_rows
 from tests.tasks.check import check_task
 from tfhf import prediction, tasks
 from tfhf.errors import UserError
+from tfhf.models import Source
 from tfhf.tasks.text_classification import TextClassification
 
 TOPICS = ["Größe", "été", "sport", "日本", "a b"]
@@ -398,3 +399,17 @@ def test_learned_labels():
     assert TextClassification.learned_labels(config) == ["negative", "positive"]
     config.problem_type = "regression"
     assert TextClassification.learned_labels(config) is None
+
+
+def test_a_tokenizer_that_is_python_alone(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "ctrl", "vocab_size": 5}')
+    (tmp_path / "vocab.json").write_text('{"<unk>": 0, "a": 1}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    settings = {"tokenizer_class": "CTRLTokenizer", "pad_token": "<unk>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError) as caught:
+        TextClassification.load_processor(Source(tmp_path, "x"))
+    assert str(caught.value) == (
+        "model: x has a CTRLTokenizer and no tokenizer.json, with which only text2text,"
+        " summarization and translation can do"
+    )

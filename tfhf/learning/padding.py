@@ -2,7 +2,7 @@
 
 
 def on_the_left(inputs):
-    """Rows with their padding in front, for heads that read the last place of a row (XLNet's).
+    """Rows with their padding in front, for heads that read the last place of a row.
 
     Args:
         inputs: column → `(B, T)`, `attention_mask` among them; what is padded in front already
@@ -20,6 +20,7 @@ def on_the_left(inputs):
     return {name: tf.gather(values, places, batch_dims=1) for name, values in inputs.items()}
 
 
-def reads_last(config):
-    """Whether the heads of a model for whole rows read the last place of a row."""
-    return getattr(config, "summary_type", None) == "last"
+def reads_last(backbone):
+    """Whether a model's head reads the last place of a row (XLNet's; RoFormer's of choices)."""
+    summary = getattr(backbone, "sequence_summary", None)
+    return getattr(summary, "summary_type", None) == "last"

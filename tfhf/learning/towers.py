@@ -4,6 +4,11 @@ A tower's tensors have its name as prefix: `positive.input_ids`, `positive.atten
 B examples, T tokens, N texts, D width.
 """
 
+import inspect
+
+from tfhf import models
+from tfhf.learning.tracing import run
+
 
 def tokens(inputs, prefix):
     """What the transformers model reads for one tower: its names → `(B, T)`."""
@@ -32,19 +37,37 @@ def apart(tokens, lengths, fills):
     return cut
 
 
+def states(backbone, read, training):
+    """The states of every token, `(B, T, D)` float32; an encoder-decoder's are its decoder's.
+
+    Args:
+        backbone: a transformers body.
+        read: what `tokens` gave.
+        training: whether dropout is on.
+    """
+    import tensorflow as tf
+
+    if "decoder_input_ids" in inspect.signature(backbone.call).parameters:
+        read = read | models.decoder_inputs(backbone.config, read["input_ids"])
+    return tf.cast(run(backbone, read | {"training": training}).last_hidden_state, tf.float32)
+
+
 def pooled(states, mask, how):
     """Vectors of tokens → one per text.
 
     Args:
         states: `(B, T, D)` float32.
         mask: `(B, T)`, 1 for tokens and 0 for padding, which is on the right.
-        how: `mean`, `max`, or `cls` for the first token's vector.
+        how: `mean`, `max`, or `cls` for the first token's vector and `last` for the last one's.
 
     Returns:
         `(B, D)` float32.
     """
     import tensorflow as tf
 
+    if how == "last":
+        places = tf.reduce_max(tf.cast(mask, tf.int32) * tf.range(tf.shape(mask)[1])[None, :], -1)
+        return tf.gather(states, places, batch_dims=1)
     mask = tf.expand_dims(tf.cast(mask, states.dtype), -1)  # `[:, :, None]` is none of LiteRT's ops
     if how == "cls":
         return states[:, 0]

@@ -1,9 +1,9 @@
 """Transformers models in graphs whose sizes are known only when they run."""
 
 # Families whose classes ask in Python about a size: BART and its kin whether they read more than
-# one token, Swin whether its windows fit.
+# one token, LED and Swin whether their windows fit.
 BRANCHING = {
-    "bart", "blenderbot", "blenderbot-small", "marian", "mbart", "opt", "pegasus", "swin",
+    "bart", "blenderbot", "blenderbot-small", "led", "marian", "mbart", "opt", "pegasus", "swin",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from tfhf.models.agreement import tokenizer_notes
 from tfhf.models.footprint import footprint
 from tfhf.models.growth import add_tokens
+from tfhf.models.heads import body, decoder_inputs, in_pytorch
 from tfhf.models.ignored_settings import check_settings
 from tfhf.models.images import load_image_processor
 from tfhf.models.loading import (
@@ -26,12 +27,15 @@ __all__ = [
     "Source",
     "add_tokens",
     "auto_classes",
+    "body",
     "change_config",
     "check_settings",
     "count_parameters",
     "create",
+    "decoder_inputs",
     "families",
     "footprint",
+    "in_pytorch",
     "load_backbone",
     "load_config",
     "load_image_processor",

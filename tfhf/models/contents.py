@@ -60,7 +60,7 @@ def read_weights(source):
         UserError: if there are no weights that can be read, or the Hub is out of reach.
     """
     files = os.listdir(source.folder)
-    held = any(name.endswith((".safetensors", ".h5")) for name in files)
+    held = any(name.endswith((".safetensors", ".h5", ".bin")) for name in files)
     if source.revision is not None and not held:
         inside = f"{source.folder.name}/" if source.root is not None else ""
         return Weights(*hub.weight_shapes(_hub_id(source), source.revision, inside))

@@ -47,7 +47,7 @@ def fill(model, stored, is_tensorflow, source, held=None):
     loaded, reshaped, new, parameters = {}, {}, [], 0  # the first two: our name → the file's
     grown, count = [], getattr(model.config, "vocab_size", None)
     for place in found:
-        name = _stored_name(place, stored, is_tensorflow, prefix if is_bare else "")
+        name = _stored_name(place, stored, is_tensorflow, prefix, is_bare)
         shape = tuple(place.variable.shape) if is_tensorflow else place.shape
         weight = with_rows(stored[name], shape, held, count) if name and held else None
         if weight is not None:
@@ -80,13 +80,18 @@ def fill(model, stored, is_tensorflow, source, held=None):
     return LoadReport(list(loaded), new, list(reshaped), unused, parameters, prefix, grown)
 
 
-def _stored_name(place, stored, is_tensorflow, prefix):
-    """The name under which a checkpoint keeps a place's values, or None."""
+def _stored_name(place, stored, is_tensorflow, prefix, is_bare):
+    """The name under which a checkpoint keeps a place's values, or None.
+
+    A body's file leaves out the prefix; some of T5's heads have it, though its body's names do not.
+    """
     if is_tensorflow:
         name = tensorflow_name(place.variable)
         candidates = [name, name.replace("embeddings:0", "weight:0")]  # either, by age of the file
     else:
-        candidates = [name.removeprefix(prefix) for name in (place.name, *place.others)]
+        names = (place.name, *place.others)
+        candidates = [name.removeprefix(prefix) for name in names] if is_bare else [*names]
+        candidates += [f"{prefix}{name}" for name in names]
     return next((name for name in candidates if name in stored), None)
 
 

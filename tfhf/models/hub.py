@@ -173,7 +173,7 @@ def wanted(names, where, weights=True):
         folder's files are among them.
 
     Raises:
-        UserError: if weights are wanted and there are none that can be read without PyTorch.
+        UserError: if weights are wanted and there are none that can be read.
     """
     inside = ""
     if "modules.json" in names and "config.json" not in names:
@@ -189,8 +189,7 @@ def wanted(names, where, weights=True):
 def _begins_transformer(name):
     """Whether a path is the weights' of a transformer one folder down."""
     folder, _, file = name.rpartition("/")
-    weights = ("model.safetensors", "model.safetensors.index.json", "tf_model.h5")
-    return folder.count("/") == 0 and bool(folder) and file in (*weights, "pytorch_model.bin")
+    return folder.count("/") == 0 and bool(folder) and file in intake.WHOLE
 
 
 def _cached(name, revision, error):

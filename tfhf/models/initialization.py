@@ -19,6 +19,8 @@ ZEROS = re.compile(
 # Embeddings whose row of the padding token is zero.
 WORDS = re.compile(r"(^|\.)(word_embeddings|embed_tokens|shared)\.weight$")
 POSITIONS = re.compile(r"(^|\.)position_embeddings\.weight$")
+# What Funnel's attention adds to its matrices.
+RELATIVE = re.compile(r"\.(r_w_bias|r_r_bias|r_s_bias|r_kernel|seg_embed)$")
 # DeBERTa's convolution starts as PyTorch starts layers of which a model says nothing.
 UNSAID = re.compile(r"encoder\.conv\.conv\.(weight|bias)$")
 
@@ -45,7 +47,7 @@ def _start(place, config):
     shape, name = place.variable.shape, place.name
     if hasattr(config, "initializer_factor"):
         # T5 scales every matrix by its own width, in both frameworks alike, but for one.
-        shared = config.model_type in ("t5", "mt5") and name == "shared.weight"
+        shared = config.model_type in ("t5", "mt5") and name.endswith("shared.weight")
         return tf.random.normal(shape, stddev=config.initializer_factor) if shared else None
     deviation = getattr(config, "initializer_range", None)
     if deviation is None:
@@ -59,6 +61,11 @@ def _start(place, config):
         return tf.zeros(shape)
     if shape.rank < 2:
         return None
+    if config.model_type == "funnel":
+        if RELATIVE.search(name):
+            return tf.random.uniform(shape, 0.0, config.initializer_range)
+        usual = 1.0 if WORDS.search(name) else 1 / math.sqrt(sum(shape))
+        deviation = config.initializer_std or usual
     if config.model_type == "gpt2" and name.endswith("c_proj.weight"):
         deviation /= math.sqrt(2 * config.n_layer)
     values = tf.random.normal(shape, stddev=deviation)

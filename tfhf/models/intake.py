@@ -3,7 +3,8 @@
 A checkpoint is a stranger's files. In the pinned libraries a config can run code
 (CVE-2026-5241), a tokenizer's config can name any file of this machine and the names of its chat
 templates are used as paths (CVE-2026-9856), and an HDF5 file can read other files (the
-CVE-2026-1669 class). Everything here is a plain look at the files; nothing of them is executed.
+CVE-2026-1669 class), and a pickle can do anything. Everything here is a plain look at the files;
+nothing of them is executed.
 """
 
 import json
@@ -12,14 +13,22 @@ import re
 from pathlib import Path
 
 from tfhf.errors import UserError, did_you_mean
-from tfhf.models.tensors import read_header
+from tfhf.models import tensors, torch_files
 
 LARGEST_CONFIG = 1_000_000  # bytes
 LARGEST_JSON = 20_000_000  # bytes; tokenizer configs may list thousands of added tokens
 REFUSED_KEYS = ("auto_map", "trust_remote_code", "_attn_implementation_internal")
 PATH_OR_URL = re.compile(r"[/.~]|.*(://|\\)")
 TEMPLATE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+INDEXES = {
+    "model.safetensors.index.json": re.compile(r"model-\d+-of-\d+\.safetensors"),
+    "pytorch_model.bin.index.json": re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
+}
+# Files that hold all weights, or say which do: the best first.
+WHOLE = (
+    *("model.safetensors", "model.safetensors.index.json", "tf_model.h5"),
+    *("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
 
 # The largest number a key of config.json may hold: far more than any published model has.
 LIMITS = [
@@ -56,8 +65,10 @@ def check_folder(folder, *, weights=True):
     for file in weight_files(folder) if weights else []:
         if file.suffix == ".h5":
             _check_h5(file)
+        elif file.suffix == ".bin":
+            torch_files.read_header(file)
         else:
-            read_header(file)
+            tensors.read_header(file)
 
 
 def check_processors(folder):
@@ -77,7 +88,7 @@ def check_processors(folder):
 
 
 def choose_weights(names, where):
-    """Picks the files that hold the weights: safetensors, else its shards, else HDF5.
+    """Picks the files that hold the weights: safetensors, else its shards, else HDF5, else pickles.
 
     Args:
         names: the file names at hand.
@@ -87,28 +98,20 @@ def choose_weights(names, where):
         The names to load; with shards, the index comes first.
 
     Raises:
-        UserError: if there are none that can be read without PyTorch.
+        UserError: if there are none that can be read.
     """
-    if "model.safetensors" in names:
-        return ["model.safetensors"]
-    if "model.safetensors.index.json" in names:
-        shards = sorted(name for name in names if SHARD.fullmatch(name))
-        return ["model.safetensors.index.json", *shards]
-    if "tf_model.h5" in names:
-        return ["tf_model.h5"]
+    for name in WHOLE:
+        if name in names:
+            shards = sorted(n for n in names if name in INDEXES and INDEXES[name].fullmatch(n))
+            return [name, *shards]
     if "tf_model.h5.index.json" in names:
         raise UserError(
             f"model: {where} has its weights in several HDF5 files, which tfhf does not read: save"
             " it once more with transformers' save_pretrained(…, safe_serialization=True)"
         )
-    pickles = sorted(name for name in names if re.fullmatch(r"pytorch_model.*\.bin", name))
-    if pickles:
-        raise UserError(
-            f"model: {where} has only {pickles[0]}, which needs PyTorch: convert it once to"
-            " safetensors, where PyTorch is installed, with transformers'"
-            " AutoModel.from_pretrained(…).save_pretrained(…, safe_serialization=True)"
-        )
-    raise UserError(f"model: no weights in {where} (want model.safetensors or tf_model.h5)")
+    raise UserError(
+        f"model: no weights in {where} (want model.safetensors, tf_model.h5 or pytorch_model.bin)"
+    )
 
 
 def weight_files(folder):
@@ -118,7 +121,7 @@ def weight_files(folder):
         UserError: if there are none, or a shard that the index names is missing.
     """
     names = choose_weights(os.listdir(folder), folder)
-    if names[0] != "model.safetensors.index.json":
+    if names[0] not in INDEXES:
         return [folder / names[0]]
     shard_of = read_json(folder / names[0]).get("weight_map", {})
     shards = sorted({str(name) for name in shard_of.values()})

@@ -1,8 +1,7 @@
 """Checkpoints into TensorFlow models, without PyTorch.
 
 transformers 4.57 cannot do this itself any more (see `repairs`), and never said in one line what it
-had loaded. Reads PyTorch-format safetensors (one file or shards; float32, float16, bfloat16),
-TensorFlow-format safetensors and HDF5. Variables are always float32.
+had loaded. `stored` says which files are read. Variables are always float32.
 """
 
 import contextlib
@@ -12,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from tfhf.errors import UserError
-from tfhf.models import intake
+from tfhf.models import heads, intake
 from tfhf.models.agreement import count_from_padding
 from tfhf.models.filling import fill
 from tfhf.models.ignored_settings import check_settings
@@ -116,10 +115,7 @@ def count_parameters(source):
 
 def _build(config, auto_class, source):
     """Makes the model with fresh variables."""
-    import transformers
-
-    chosen = getattr(transformers, auto_class)
-    if type(config) not in chosen._model_mapping:
+    if auto_class not in auto_classes(config):
         raise UserError(
             f"model: {source.name} is a {config.model_type}, which has no {auto_class} in"
             f" transformers 4.57; it has {', '.join(auto_classes(config))}"
@@ -127,7 +123,7 @@ def _build(config, auto_class, source):
     check_settings(config, source.name)
     with _without_advice():
         try:
-            model = chosen.from_config(config)
+            model = from_config(config, auto_class)
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(
                 f"model: the config of {source.name} makes no model: {reason(error)}"
@@ -136,6 +132,23 @@ def _build(config, auto_class, source):
     tie(model)
     count_from_padding(model)
     return model
+
+
+def from_config(config, auto_class):
+    """Makes a model of fresh weights: of transformers' class, or of one that tfhf adds.
+
+    Args:
+        config: a transformers config.
+        auto_class: name of the TFAuto class that picks the model.
+    """
+    import transformers
+
+    if heads.architecture(config.model_type, auto_class) is None:
+        config.architectures = config.architectures or []  # looked through where there are several
+        return getattr(transformers, auto_class).from_config(config)
+    from tfhf.models import head_classes
+
+    return head_classes.make(config, auto_class)(config)
 
 
 @contextlib.contextmanager
@@ -155,24 +168,31 @@ def _without_advice():
 
 
 def auto_classes(config):
-    """The TFAuto classes that know a config's family: name → the class each would pick."""
+    """The TFAuto classes that know a config's family: name → the class each would pick.
+
+    The heads that tfhf adds are among them.
+    """
     import transformers
 
     found = {}
     for name in sorted(dir(transformers)):
         if re.fullmatch(r"TFAutoModel(For\w+)?", name):
             classes = getattr(transformers, name)._model_mapping
-            if type(config) in classes:
+            added = heads.architecture(config.model_type, name)
+            if added is not None:
+                found[name] = added
+            elif type(config) in classes:
                 chosen = classes._model_mapping[config.model_type]
                 found[name] = chosen if isinstance(chosen, str) else chosen[0]
     return found
 
 
 def families(auto_class):
-    """The `model_type`s for which a TFAuto class has a model, as a set."""
+    """The `model_type`s that have a model for a TFAuto class, heads that tfhf adds among them."""
     import transformers
 
-    return set(getattr(transformers, auto_class)._model_mapping._model_mapping)
+    known = set(getattr(transformers, auto_class)._model_mapping._model_mapping)
+    return known | heads.families(auto_class)
 
 
 def _load_generation_config(model, source):

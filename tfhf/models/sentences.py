@@ -22,6 +22,7 @@ POOLINGS = {
     "mean": ("pooling_mode_mean_tokens", "mean"),
     "cls": ("pooling_mode_cls_token", "cls"),
     "max": ("pooling_mode_max_tokens", "max"),
+    "last": ("pooling_mode_lasttoken", "lasttoken"),
 }
 FOLDER = re.compile(r"[\w-][\w.-]*|")
 
@@ -48,7 +49,7 @@ def sentence_modules(source):
         source: the model's Source.
 
     Returns:
-        `{"pooling": "mean" | "cls" | "max", "normalise": bool, "max_length": int or None}`; each is
+        `{"pooling": a key of POOLINGS, "normalise": bool, "max_length": int or None}`; each is
         None for a model that sentence-transformers did not write.
 
     Raises:
@@ -87,7 +88,7 @@ def write_sentence_modules(folder, pooling, normalise, max_length, width):
 
     Args:
         folder: where `save_backbone` saved the model.
-        pooling: `"mean"`, `"cls"` or `"max"`.
+        pooling: a key of POOLINGS.
         normalise: whether vectors are brought to length 1.
         max_length: the most tokens of a text that are read.
         width: numbers per vector.

@@ -1,7 +1,7 @@
 """The files that hold a model's weights, opened under one form.
 
-PyTorch-format safetensors (one file or shards; float32, float16, bfloat16), TensorFlow-format
-safetensors, and HDF5.
+PyTorch-format safetensors and older files of torch.save (one file or shards; float32, float16,
+bfloat16), TensorFlow-format safetensors, and HDF5.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfhf.models import tensors
+from tfhf.models import tensors, torch_files
 
 # Names that PyTorch gave up: converted checkpoints' norms, and weight normalisation's two parts.
 FORMER = [
@@ -45,22 +45,26 @@ def open_weights(files):
 
                 stored.update(_h5_weights(stack.enter_context(h5py.File(file, "r"))))
                 is_tensorflow = True
+            elif file.suffix == ".bin":
+                stored.update(
+                    _under_present_names(file, torch_files.read_header(file), torch_files.read)
+                )
             else:
                 entries, metadata = tensors.read_header(file)
-                stored.update(_safetensors_weights(file, entries))
+                stored.update(_under_present_names(file, entries, tensors.read))
                 is_tensorflow = metadata.get("format") == "tf"
         yield stored, is_tensorflow
 
 
-def _safetensors_weights(file, entries):
-    """The weights of one safetensors file, under the names of today."""
+def _under_present_names(file, entries, read):
+    """The weights of a file under PyTorch's names of today; `read(file, entry)` reads one."""
     found = {}
     for name, entry in entries.items():
         for former, present in FORMER:
             if name.endswith(former):
                 name = name.removesuffix(former) + present
         kind = "f" if entry.dtype == "BF16" else np.dtype(tensors.DTYPES[entry.dtype]).kind
-        found[name] = Stored(entry.shape, kind, functools.partial(tensors.read, file, entry))
+        found[name] = Stored(entry.shape, kind, functools.partial(read, file, entry))
     return found
 
 

@@ -111,7 +111,17 @@ def read(path, entry):
     if entry.size == 0:
         return np.zeros(shape, DTYPES[entry.dtype])
     values = np.memmap(path, DTYPES[entry.dtype], mode="r", offset=entry.start, shape=shape)
-    if entry.dtype == "BF16":
+    return widened(values, entry.dtype)
+
+
+def widened(values, dtype):
+    """Makes float32 of bfloat16, which NumPy does not have; other values stay as they are.
+
+    Args:
+        values: array of the type that DTYPES has for `dtype`.
+        dtype: a key of DTYPES.
+    """
+    if dtype == "BF16":
         return (values.astype(np.uint32) << 16).view(np.float32)
     return values
 

@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from tfhf import storage
+from tfhf import models, storage
 from tfhf.reporting import metadata, snippets
 from tfhf.reporting.findings import (
     calibration,
@@ -80,7 +80,7 @@ def card(run_folder, repo=None, licence=None, examples=()):
         "## Use in TensorFlow",
         _code(snippets.in_tensorflow(record)),
         "## Use in PyTorch",
-        _code(snippets.in_pytorch(record)),
+        _in_pytorch(record),
         "## Recipe",
         _code(record.recipe_text or "# not recorded", "yaml"),
     ]
@@ -137,6 +137,15 @@ def _data(record):
     return "\n".join(lines).rstrip()
 
 
+def _in_pytorch(record):
+    if models.in_pytorch(record.config):
+        return _code(snippets.in_pytorch(record))
+    return (
+        "PyTorch's transformers has no such head for this family. It opens the body alone:"
+        f' `AutoModel.from_pretrained("{record.model_place}")`.'
+    )
+
+
 def _opening(record):
     model, data = record.recipe.get("model"), dataset_name(record)
     line = f"`{model}` fine-tuned" if model else "A model fine-tuned"
@@ -146,7 +155,8 @@ def _opening(record):
     task = str(record.recipe.get("task") or "").replace("_", " ")
     task = task.replace(" lm", " language modelling")
     line += f" for {task}" if task else ""
-    line += " with tfhf, in TensorFlow. PyTorch opens the same weights."
+    line += " with tfhf, in TensorFlow."
+    line += " PyTorch opens the same weights." if models.in_pytorch(record.config) else ""
     if not record.finished:
         line += "\n\n**The run has not finished: it has no final figures.**"
     name = main_metric(record)

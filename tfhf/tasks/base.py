@@ -13,8 +13,8 @@ import inspect
 from tfhf.errors import UserError
 
 ENDLESS = 1_000_000  # tokens; a tokenizer that does not know its model's limit says more
-# Families whose embeddings or convolutions mix neighbouring places, padding among them.
-SEE_PADDING = ("mobilebert", "convbert")
+# Families that mix neighbouring places, padding among them: embeddings, convolutions, pooling.
+SEE_PADDING = ("mobilebert", "convbert", "funnel")
 
 
 class Task:
@@ -54,6 +54,9 @@ class Task:
     shown = ()
     """Tensors of `forward` that `present` needs beside the results, such as `logits`."""
 
+    reads_slowly = False
+    """Whether `encode` can do with a tokenizer that transformers has in Python alone (Marian's)."""
+
     fixed_shapes = True
     """Whether the lengths of its rows alone decide the shapes of a batch; not so where masks are
     drawn, or a row holds several texts."""
@@ -87,6 +90,11 @@ class Task:
         from tfhf import models
 
         tokenizer = models.load_tokenizer(source)
+        if not (tokenizer.is_fast or cls.reads_slowly):
+            raise UserError(
+                f"model: {source.name} has a {type(tokenizer).__name__} and no tokenizer.json, with"
+                " which only text2text, summarization and translation can do"
+            )
         tokenizer.checkpoint = models.load_config(source)
         return tokenizer
 

@@ -13,7 +13,7 @@ from tfhf.tasks.base import Task
 
 Loss = Literal["multiple_negatives", "triplet", "cosine", "cosent"]
 COMPARING = ("multiple_negatives", "cosent")  # losses between the rows of a batch
-Pooling = Literal["mean", "cls", "max"]
+Pooling = Literal["mean", "cls", "max", "last"]
 
 USUAL_LENGTH = 128  # where neither the recipe nor the checkpoint says how long texts may be
 
@@ -36,8 +36,9 @@ class Embedding(Task):
             score; `cosent`: cosines shall have the order of the scores. `multiple_negatives` and
             `cosent` compare the rows of a batch, so the loss of a split, too, depends on
             `batch_size` and on which rows share a batch; its metrics do not.
-        pooling: how token vectors become one: their mean, their largest values, or the first
-            token's; by default the checkpoint's own, else the mean.
+        pooling: how token vectors become one: their mean, their largest values, the first token's
+            or the last one's, which alone has seen a whole text in a decoder (GPT-2); by default
+            the checkpoint's own, else the mean.
         normalise: whether vectors have length 1; by default as the checkpoint has it, else not.
         scale: what `multiple_negatives` and `cosent` multiply cosines by: the inverse of a
             temperature.
@@ -91,6 +92,9 @@ class Embedding(Task):
         margin: Annotated[float, Ge(0)] = 5.0,
         score_range: tuple[float, float] = (0.0, 1.0),
     ):
+        from tfhf import models
+
+        self.auto_class = models.body(getattr(processor, "checkpoint", None))
         stated = _stated(processor)
         longest = processor.model_max_length if processor is not None else max_length
         if max_length is not None and max_length > longest:
@@ -236,11 +240,9 @@ class Embedding(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        from tfhf.learning.towers import apart, tokens
+        from tfhf.learning.towers import apart, states, tokens
 
-        def states(read):
-            return tf.cast(backbone(read, training=training).last_hidden_state, tf.float32)
-
+        states = partial(states, backbone, training=training)
         others = [role for role in self.roles[1:] if f"{role}.input_ids" in inputs]
         if others:  # traced once for all towers
             states = tf.function(states, autograph=False, reduce_retracing=True)

@@ -145,7 +145,7 @@ class MultipleChoice(Task):
         lengths = inputs.pop("choice_length")
         fills = self._tokens | {"attention_mask": 0}
         folded = {name: fold(inputs[name], lengths, fill) for name, fill in fills.items()}
-        if padding.reads_last(backbone.config):
+        if padding.reads_last(backbone):
             folded = padding.on_the_left(folded)
         # To transformers the batch is one row that has all the choices.
         folded = {name: values[None] for name, values in folded.items()}

@@ -163,7 +163,9 @@ class QuestionAnswering(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        found = backbone(self.fed(inputs), training=training)
+        from tfhf.learning.tracing import run
+
+        found = run(backbone, self.fed(inputs) | {"training": training})
         # Padding is no place for an answer; left in, it would change the loss with the batch.
         real = inputs["attention_mask"] > 0
         sides = {"start_logits": found.start_logits, "end_logits": found.end_logits}

@@ -39,6 +39,7 @@ class Text2Text(Task):
     """
 
     auto_class = "TFAutoModelForSeq2SeqLM"
+    reads_slowly = True
     architectures = ("ForConditionalGeneration", "MTModel")
     pipelines = ("text2text-generation",)
     default_model = ("google-t5/t5-base", "a9723ea")

@@ -225,7 +225,7 @@ class TextClassification(Task):
         from tfhf.learning.tracing import run
 
         fed = self.fed(inputs)
-        if padding.reads_last(backbone.config):
+        if padding.reads_last(backbone):
             fed = padding.on_the_left(fed)
         found = run(backbone, fed | {"training": training})
         return {"logits": tf.cast(found.logits, tf.float32)}

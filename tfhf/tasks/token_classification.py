@@ -201,7 +201,9 @@ class TokenClassification(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        logits = backbone(self.fed(inputs), training=training).logits
+        from tfhf.learning.tracing import run
+
+        logits = run(backbone, self.fed(inputs) | {"training": training}).logits
         return {"logits": tf.cast(logits, tf.float32), "input_ids": inputs["input_ids"]}
 
     def loss(self, targets, outputs):

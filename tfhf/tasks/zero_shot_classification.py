@@ -74,7 +74,6 @@ class ZeroShotClassification(TextClassification):
     ):
         super().__init__(processor, features, max_length=max_length)
         self.method = method or "entailment"
-        self.auto_class = AUTO_CLASSES[self.method]
         self.unread = ("pooler",) if self.method == "embedding" else ()
         self.candidate_labels = _parsed(candidate_labels)
         self.hypothesis_template = _checked(hypothesis_template or TEMPLATES[self.method])
@@ -85,6 +84,7 @@ class ZeroShotClassification(TextClassification):
         else:
             towers = Embedding.features_for(None, ["anchor", "positive"])
             self.embedder = Embedding(processor, towers, max_length=max_length)
+            self.auto_class = self.embedder.auto_class
 
     @classmethod
     def load_processor(cls, source):
@@ -310,9 +310,6 @@ class ZeroShotClassification(TextClassification):
 
     def line(self, row, answer):
         return f"{answer['labels'][0]:<24} {answer['scores'][0]:.3f}  {row['text']}"
-
-
-AUTO_CLASSES = {"entailment": TextClassification.auto_class, "embedding": "TFAutoModel"}
 
 
 def _parsed(labels):
