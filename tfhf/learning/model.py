@@ -8,6 +8,8 @@ saved under PyTorch's names.
 import tensorflow as tf
 import tf_keras
 
+from tfhf.learning import strategy
+
 
 class Model(tf_keras.Model):
     """A transformers model that learns one task.
@@ -89,6 +91,8 @@ class Model(tf_keras.Model):
                 None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
                 for gradient in gradients
             ]
+        if not self.jit_compile and strategy.on_cpu():  # XLA has no such operation
+            _share_memory(variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
@@ -174,6 +178,16 @@ class Model(tf_keras.Model):
 
         models.save_backbone(self.backbone, self.task.processor, folder)
         self.task.save_extras(folder, self.backbone)
+
+
+def _share_memory(variables):
+    """Lets variables be read without a copy again, after rows of them were gathered.
+
+    Gathering marks a variable as one whose every reading and every new value is copied, which an
+    update of all of an embedding table would pay for twice.
+    """
+    for variable in variables:
+        tf.raw_ops.DisableCopyOnRead(resource=variable.handle)
 
 
 def _over_replicas(value):
