@@ -37,7 +37,8 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluat
          "scipy", "matplotlib", "pandas", "huggingface_hub", "h5py", "rich"}  # fmt: skip
 # Modules that are nothing but TensorFlow or metrics: whoever imports them wants that.
 MAY_BE_HEAVY = {
-    "learning.model", "learning.optimizers", "learning.schedules", "learning.scoring",
+    "learning.model", "learning.layers", "learning.optimizers", "learning.schedules",
+    "learning.scoring",
     "learning.callbacks", "learning.events", "learning.metrics", "exports.saved_model",
     "learning.retrieval_metrics", "learning.entity_metrics", "learning.span_metrics",
     "learning.decoding.beams", "learning.decoding.generation",

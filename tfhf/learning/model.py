@@ -8,7 +8,7 @@ saved under PyTorch's names.
 import tensorflow as tf
 import tf_keras
 
-from tfhf.learning import strategy
+from tfhf.learning import layers, strategy
 
 
 class Model(tf_keras.Model):
@@ -20,17 +20,22 @@ class Model(tf_keras.Model):
         accumulate: slices into which each batch is cut; they run forward and backward in turn,
             before the one update. The update equals that of the whole batch; the memory for
             activations is that of a slice.
+        seed: of dropout, 0 to 2^31 - 1. Where all devices are CPUs, it and the number of updates so
+            far say what is dropped. None draws one from TensorFlow's global generator.
 
     Raises:
         UserError: if there are several, and the task's loss compares the rows of a batch.
     """
 
-    def __init__(self, backbone, task, *, accumulate=1, **kwargs):
+    def __init__(self, backbone, task, *, accumulate=1, seed=None, **kwargs):
         super().__init__(**kwargs)
         task.check_accumulate(accumulate, **task.settings())
         self.backbone = backbone
         self.task = task
         self.accumulate = accumulate
+        if seed is None:
+            seed = int(tf.random.uniform([], maxval=tf.int32.max, dtype=tf.int32))
+        self.seed = seed
         self.tells_step_loss = False  # for a callback that logs; Keras' progress bar shows it
         self._loss_of = task.loss
         self._mean_loss = tf_keras.metrics.Mean(name="loss")
@@ -62,6 +67,7 @@ class Model(tf_keras.Model):
         # Batches are filled up with rows of weight 0, which unweighted metrics would count.
         weighted = [*(metrics or ()), *(weighted_metrics or ())]
         super().compile(optimizer=optimizer, weighted_metrics=weighted, **kwargs)
+        layers.replace(self.backbone)
         # What a step returns is already the same on every replica; Keras would add it up.
         self.distribute_reduction_method = "first"
         self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
@@ -78,7 +84,7 @@ class Model(tf_keras.Model):
         variables = self.trainable_variables
         if self.accumulate == 1:
             with tf.GradientTape() as tape:
-                total, count, outputs = self._sums(inputs, targets, weights, training=True)
+                total, count, outputs = self._sums(inputs, targets, weights, self._noise(0))
                 count = _over_replicas(count)
                 share = tf.math.divide_no_nan(total, count)
             gradients = tape.gradient(share, variables)
@@ -98,9 +104,22 @@ class Model(tf_keras.Model):
         self._mean_loss.update_state(loss, count)
         return self._results() | ({"step_loss": loss} if self.tells_step_loss else {})
 
-    def _sums(self, inputs, targets, weights, training):
-        """Summed loss and number of real labels of a batch, and the outputs."""
-        outputs = self(inputs, training=training)
+    def _noise(self, part):
+        """What dropout draws in one slice of this replica's share of the batch."""
+        replicas = tf.distribute.get_replica_context()
+        parts = self.accumulate * replicas.num_replicas_in_sync
+        if replicas.num_replicas_in_sync > 1:
+            part += self.accumulate * replicas.replica_id_in_sync_group
+        number = tf.cast(self.optimizer.iterations, tf.int64) * parts + tf.cast(part, tf.int64)
+        return layers.Noise(self.seed, number)
+
+    def _sums(self, inputs, targets, weights, noise=None):
+        """Summed loss and number of real labels of a batch, and the outputs.
+
+        With noise it is a training step's forward pass, without it one of evaluation.
+        """
+        with layers.training(noise):
+            outputs = self(inputs, training=noise is not None)
         losses, counts = self._loss_of(targets, outputs)
         if weights is not None:
             losses, counts = losses * weights, counts * weights
@@ -123,7 +142,7 @@ class Model(tf_keras.Model):
         def add(step, total, count, sums):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
             with tf.GradientTape() as tape:
-                more, labels, outputs = self._sums(*part, training=True)
+                more, labels, outputs = self._sums(*part, self._noise(step))
             self._update_metrics(part[1], outputs, part[2])
             gradients = tape.gradient(more, variables)
             unreached.update(place for place, one in enumerate(gradients) if one is None)
@@ -144,7 +163,7 @@ class Model(tf_keras.Model):
 
     def test_step(self, data):
         inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
-        total, count, outputs = self._sums(inputs, targets, weights, training=False)
+        total, count, outputs = self._sums(inputs, targets, weights)
         count = _over_replicas(count)
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
