@@ -40,9 +40,20 @@ def normalization():
     return run
 
 
+def dense():
+    layer = own(tf_keras.layers.Dense(5), (None, None, 24))
+
+    def run(x, kernel, bias):
+        layer.kernel, layer.bias = kernel, bias
+        return layer.call(x)
+
+    return run
+
+
 X = 3 * draw(4, 7, 24) + 0.5
 CASES = {
     "normalization": (normalization, norm, [X, draw(24, seed=1), draw(24, seed=2)]),
+    "dense": (dense, lambda x, w, b: x @ w + b, [X, draw(24, 5, seed=1), draw(5, seed=2)]),
     "gelu": (lambda: layers.gelu, lambda x: x * special.ndtr(x), [X]),
     "gelu_new": (
         lambda: layers.gelu_new,
@@ -91,7 +102,7 @@ def test_other_types_give_what_keras_gives(policy):
     x = draw(4, 7, 24)
     for keras in (
         tf_keras.layers.LayerNormalization(dtype=policy),
-        tf_keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy),
+        tf_keras.layers.Dense(5, dtype=policy),
     ):
         plain = keras(x)
         with layers.training(noise()):
@@ -232,7 +243,7 @@ def replaced(model):
 def test_other_loops_get_keras_own_layers():
     """Also where AutoGraph rewrites the code of the layers."""
     x = tf.constant(draw(4, 7, 24), tf.float32)
-    for layer in (tf_keras.layers.LayerNormalization(),):
+    for layer in (tf_keras.layers.Dense(5), tf_keras.layers.LayerNormalization()):
         expected = layer(x)
         assert (tf.function(own(layer, x.shape))(x).numpy() == expected.numpy()).all()
     found = []

@@ -116,6 +116,21 @@ def test_without_a_seed_dropout_follows_the_global_one(toy):
     assert Model(model.backbone, model.task).seed == first != second
 
 
+def test_a_step_is_traced_once_for_all_lengths(toy):
+    model, rows = toy
+    traced = []
+
+    class Counted(Model):
+        def train_step(self, data):
+            traced.append(data[0]["input_ids"].shape.rank)
+            return super().train_step(data)
+
+    counted = Counted(model.backbone, model.task)
+    counted.compile(AdamW(0.0))
+    counted.fit(pieces.to_tf_dataset(rows, counted, batch_size=12, shuffle=True), verbose=0)
+    assert traced == [2]
+
+
 @pytest.mark.slow
 def test_xla_takes_the_same_steps(toy):
     model, rows = toy

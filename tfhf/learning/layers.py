@@ -38,7 +38,7 @@ def replace(backbone):
     for layer in backbone.submodules:
         if type(layer) in CLASSES:
             object.__setattr__(layer, "__class__", CLASSES[type(layer)])
-        elif not isinstance(layer, tf_keras.layers.Dense):  # whose configuration names it
+        elif not isinstance(layer, tuple(CLASSES)):  # a Dense names its function when it is saved
             for name, value in list(vars(layer).items()):
                 for activation, own in ACTIVATIONS.items():
                     if value is ACT2FN[activation]:
@@ -127,6 +127,21 @@ class Dropout(tf_keras.layers.Dropout):
         return inputs * (tf.cast(kept, inputs.dtype) * (1.0 / (1.0 - dropped / 2**16)))
 
 
+class Dense(tf_keras.layers.Dense):
+    """Dense as a product of two matrices, whatever the rank of its input.
+
+    It runs as fast as Keras' `tensordot`, but is traced from a tenth of the operations.
+    """
+
+    def call(self, inputs):
+        if _noise.get() is None or not isinstance(inputs, tf.Tensor) or len(inputs.shape) < 3:
+            return super().call(inputs)
+        rows = super().call(tf.reshape(inputs, [-1, self.kernel.shape[0]]))
+        outputs = tf.reshape(rows, tf.concat([tf.shape(inputs)[:-1], [self.units]], 0))
+        outputs.set_shape([*inputs.shape[:-1], self.units])
+        return outputs
+
+
 class LayerNormalization(tf_keras.layers.LayerNormalization):
     """Normalisation over the last axis, in float32 as in Keras."""
 
@@ -205,6 +220,7 @@ def _gelu_new(inputs):
 
 
 CLASSES = {
+    tf_keras.layers.Dense: Dense,
     tf_keras.layers.Dropout: Dropout,
     tf_keras.layers.LayerNormalization: LayerNormalization,
 }

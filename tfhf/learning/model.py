@@ -50,7 +50,9 @@ class Model(tf_keras.Model):
         Returns:
             Output name → float32 tensor, such as `{"logits": (B, C)}`.
         """
-        return self.task.forward(self.backbone, inputs, bool(training))
+        # AutoGraph, which Keras has on, takes longer over transformers' code than tracing does.
+        forward = tf.autograph.experimental.do_not_convert(self.task.forward)
+        return forward(self.backbone, inputs, bool(training))
 
     def compile(
         self, optimizer="rmsprop", loss=None, metrics=None, weighted_metrics=None, **kwargs
@@ -78,6 +80,12 @@ class Model(tf_keras.Model):
         return [self._mean_loss, *compiled]
 
     # === Training ===
+
+    def make_train_function(self, force=False):
+        # TensorFlow traces a function twice that makes variables while it is traced.
+        if hasattr(self.optimizer, "build"):
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
 
     def train_step(self, data):
         inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
