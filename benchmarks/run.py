@@ -30,6 +30,7 @@ TABLES = {
     "inference": ("inference.py", ["DATA", "--pytorch", "PYTORCH"]),
     "size-rows": ("size.py", ["rows"]),
     "size-model": ("size.py", ["length", "layers", "plot"]),
+    "streaming": ("streaming.py", []),
     "arithmetic": ("step_arithmetic.py", []),
     "arithmetic-check": ("step_arithmetic.py", ["--check"]),
 }

@@ -63,6 +63,10 @@ def test_the_curve_is_that_of_the_schedule():
     expected = [0.0, 0.05, 0.1, 0.5 / 6, 0.4 / 6, 0.3 / 6, 0.2 / 6, 0.1 / 6]
     assert points["rates"] == pytest.approx(expected)
     assert forecast.curve(settings, 1)["rates"] == [0.1]
+    schedule = {"name": "warmup_stable_decay", "decay_ratio": 0.5, "decay": "linear"}
+    stable = settings.model_copy(update={"schedule": schedule | {"min_ratio": 0.2}})
+    expected = [0.0, 0.05, 0.1, 0.1, 0.1, 0.08, 0.06, 0.04]
+    assert forecast.curve(stable, 8)["rates"] == pytest.approx(expected)
     long = forecast.curve(settings, 1_000_001)
     assert len(long["steps"]) <= forecast.POINTS + 1 and 250_000 in long["steps"]
     assert max(long["rates"]) == 0.1
@@ -115,6 +119,19 @@ def test_more_updates_than_fine_tuning_needs():
         "take"
     ]
     plan.steps = 24_999
+    assert training.unusual_steps(settings, plan) == []
+
+
+def test_an_average_over_more_updates_than_there_are():
+    settings = Recipe.load(
+        {"task": "text_classification", "data": {"train": "a.csv"}, "train": {"ema": 0.999}}
+    ).train
+    plan = SimpleNamespace(steps=500, lengths=range(10**6), batch_size=40)
+    assert training.unusual_steps(settings, plan) == [
+        "train.ema: 0.999 averages over some 1,000 updates, but there are only 1,500, so the model "
+        "stays near its start; lower it"
+    ]
+    plan.steps = 1000
     assert training.unusual_steps(settings, plan) == []
 
 

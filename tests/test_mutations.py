@@ -69,8 +69,24 @@ RECIPE = {
         "encoding": "utf-8",
         "on_unlabeled": "drop",
     },
-    "options": {"max_length": 24, "problem": "single_label", "threshold": 0.5},
-    "train": {"epochs": 2, "batch_size": 8, "learning_rate": 3e-2, "seed": 7, "patience": 2},
+    "options": {
+        "max_length": 24,
+        "problem": "single_label",
+        "threshold": 0.5,
+        "class_weights": {"positive": 2.0},
+    },
+    "train": {
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 3e-2,
+        "optimizer": {"name": "Lion", "beta_1": 0.95},
+        "schedule": {"name": "polynomial", "power": 3, "min_ratio": 0.1},
+        "freeze": ["bert.embeddings"],
+        "unfreeze": {2: ["bert.encoder"]},
+        "callbacks": [{"name": "tf_keras.callbacks:TerminateOnNaN"}],
+        "seed": 7,
+        "patience": 2,
+    },
 }
 PLAIN = {
     "task": "text_classification",

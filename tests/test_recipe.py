@@ -22,7 +22,9 @@ def test_defaults_are_those_of_the_design():
     assert recipe.model == "minilm"
     train = recipe.train
     assert (train.epochs, train.batch_size, train.learning_rate) == (3, 32, 5e-5)
-    assert (train.schedule, train.warmup_ratio, train.weight_decay) == ("linear", 0.0, 0.01)
+    assert train.optimizer == {"name": "AdamW", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+    assert (train.schedule, train.warmup_ratio) == ({"name": "linear"}, 0.0)
+    assert train.weight_decay == 0.01
     assert (train.global_clipnorm, train.seed, train.accumulate) == (1.0, 42, 1)
     assert recipe.options["max_length"] == 128
     assert recipe.data.files == {"train": ["a.csv"]}
@@ -71,6 +73,20 @@ def test_a_batch_has_a_number_of_rows_or_of_tokens():
     )
 
 
+def test_optimizers_and_schedules_are_names_or_names_with_arguments():
+    overrides = ["train.optimizer=Lion", "train.schedule={name: polynomial, power: 3}"]
+    recipe = Recipe.load(MINIMAL, overrides)
+    assert recipe.train.optimizer == {"name": "Lion", "beta_1": 0.9, "beta_2": 0.99}
+    assert recipe.train.schedule == {"name": "polynomial", "power": 3.0, "min_ratio": 0.0}
+    again = Recipe.load(recipe, ["train.optimizer.beta_1=0.8", "train.schedule=cosine"]).train
+    assert again.optimizer == {"name": "Lion", "beta_1": 0.8, "beta_2": 0.99}
+    assert again.schedule == {"name": "cosine"}
+    # An argument alone is one of the default's.
+    assert Recipe.load(MINIMAL, {"train.optimizer.beta_2": 0.98}).train.optimizer == {
+        "name": "AdamW", "beta_1": 0.9, "beta_2": 0.98, "epsilon": 1e-8,
+    }  # fmt: skip
+
+
 def test_a_dictionary_of_overrides():
     assert Recipe.load(MINIMAL, {"train.seed": 7}).train.seed == 7
 
@@ -106,6 +122,46 @@ def test_the_resolved_recipe_loads_again_and_is_the_same(tmp_path):
         (
             ["train.batch_size=30", "train.accumulate=4"],
             "recipe: train.accumulate must divide train.batch_size; received 4 and 30",
+        ),
+        (
+            ["train.optimizer=Loin"],
+            "recipe: train.optimizer: must be one of AdamW, Adam, Adadelta, Adafactor, Adagrad, "
+            "Adamax, Lion, Nadam, RMSprop, SGD; did you mean 'Lion'?; received 'Loin'",
+        ),
+        (
+            ["train.optimizer={name: SGD, momentun: 0.9}"],
+            "recipe: unknown key 'train.optimizer.momentun'; did you mean 'momentum'?",
+        ),
+        (
+            ["train.optimizer={name: SGD, momentum: 2}"],
+            "recipe: train.optimizer.momentum: input should be less than 1; received 2",
+        ),
+        (
+            ["train.schedule={name: cosine, cycles: 3}"],
+            "recipe: unknown key 'train.schedule.cycles'; keys here: none",
+        ),
+        (
+            ["train.schedule={name: [linear]}"],
+            "recipe: train.schedule: must be one of linear, cosine, constant, polynomial, "
+            "cosine_with_restarts, inverse_sqrt, warmup_stable_decay; did you mean 'linear'?; "
+            "received ['linear']",
+        ),
+        (
+            ["options.class_weights=balancd"],
+            "recipe: options.class_weights: input should be 'balanced' or a valid dictionary; "
+            "received 'balancd'",
+        ),
+        (
+            ["options.class_weights={spam: 0}"],
+            "recipe: options.class_weights.spam: input should be greater than 0; received 0",
+        ),
+        (
+            ["model=3"],
+            "recipe: model: input should be a valid string or a valid dictionary; received 3",
+        ),
+        (
+            ["data.columns={text: [3]}"],
+            "recipe: data.columns.text.0: input should be a valid string; received 3",
         ),
         (
             ["task=embedding", "train.accumulate=4"],

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "tfhf"
 
 # From the ground up; a module imports its own layer's folder and what stands below it.
 LAYERS = [
-    {"errors", "console", "storage"},
+    {"errors", "console", "storage", "custom"},
     {"environment", "data", "models", "learning", "exports", "client"},
     {"tasks"},
     {"recipe"},
@@ -38,9 +38,9 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluat
 # Modules that are nothing but TensorFlow or metrics: whoever imports them wants that.
 MAY_BE_HEAVY = {
     "learning.model", "learning.layers", "learning.optimizers", "learning.schedules",
-    "learning.scoring",
-    "learning.callbacks", "learning.events", "learning.metrics", "exports.saved_model",
-    "learning.retrieval_metrics", "learning.entity_metrics", "learning.span_metrics",
+    "learning.scoring", "learning.optimization", "learning.callbacks", "learning.events",
+    "learning.metrics", "exports.saved_model", "learning.retrieval_metrics",
+    "learning.entity_metrics", "learning.span_metrics",
     "learning.decoding.beams", "learning.decoding.generation",
     "learning.decoding.loop", "learning.decoding.rules", "learning.decoding.stepping",
     "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",

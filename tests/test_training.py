@@ -9,6 +9,7 @@ import tf_keras
 
 from tfhf import data, evaluation, exporting, forecast, prediction, reporting, tasks, training
 from tfhf.errors import Diverged, UserError
+from tfhf.recipe import Recipe
 from tfhf.run import Run
 
 
@@ -55,6 +56,22 @@ def test_batches_of_tokens_and_of_few_shapes(toy_recipe, tmp_path, bare):
     assert evaluation.evaluate(run)["accuracy"] == run.metrics["test"]["accuracy"]
 
 
+def test_compiled_steps_have_few_shapes(toy_recipe, monkeypatch):
+    asked = []
+    prepared = SimpleNamespace(task=SimpleNamespace(fixed_shapes=True), stream=None)
+    monkeypatch.setattr(training.orders, "plan", lambda *_, shapes, **__: asked.append(shapes))
+    for settings in ({}, {"jit_compile": True}, {"jit_compile": True, "shapes": 3}):
+        train = Recipe.load(changed(toy_recipe, **settings)).train
+        training.plan_batches(train, prepared, None)
+    assert asked == [None, training.COMPILED_SHAPES, 3]
+    several = SimpleNamespace(num_replicas_in_sync=2)
+    with pytest.raises(UserError) as caught:
+        training.plan_batches(train, prepared, None, several)
+    assert str(caught.value) == (
+        "train.jit_compile: is for one device; this is SimpleNamespace on 2 × CPU; leave it out"
+    )
+
+
 def test_the_best_epoch_stays_and_patience_ends_the_training(
     toy_recipe, tmp_path, bare, monkeypatch, capsys
 ):
@@ -71,6 +88,51 @@ def test_the_best_epoch_stays_and_patience_ends_the_training(
     assert run.metrics["validation"]["loss"] == pytest.approx(first["loss"], rel=1e-6)
     assert first["loss"] != pytest.approx(second["loss"], rel=1e-3)
     assert "  stopping: no better accuracy for 1 epochs\n" in capsys.readouterr().err
+
+
+OWN = """
+import tensorflow as tf
+import tf_keras
+
+from tfhf.tasks.text_classification import TextClassification
+
+class Loud(TextClassification):
+    def decode(self, results, index, row):
+        return super().decode(results, index, row) | {"loud": row["text"].upper()}
+
+def shouted(rows):
+    return sum(row["loud"] == row["text"].upper() for row in rows) / len(rows)
+
+def hinge(targets, logits):
+    return tf_keras.losses.categorical_hinge(tf.one_hot(targets, 2), logits)
+
+class Seen(tf_keras.callbacks.Callback):
+    def __init__(self, file):
+        super().__init__()
+        self.file = file
+
+    def on_epoch_end(self, epoch, logs=None):
+        open(self.file, "w").write(" ".join(sorted(logs)))
+"""
+
+
+def test_code_of_ones_own_trains_measures_and_watches(toy_recipe, tmp_path, bare, monkeypatch):
+    (tmp_path / "own_training.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    seen = {"name": "own_training:Seen", "file": str(tmp_path / "seen.txt")}
+    recipe = changed(
+        toy_recipe | {"task": "own_training:Loud"}, epochs=1, callbacks=[seen],
+        metrics=["own_training:shouted"], monitor="shouted", loss="own_training:hinge",
+    )  # fmt: skip
+    run = training.train(recipe, out=tmp_path / "run")
+    assert run.metrics["validation"]["shouted"] == run.metrics["test"]["shouted"] == 1.0
+    assert run.metrics["monitor"] == "shouted"
+    assert run.predictions("test")[0]["loud"].isupper()
+    names = (tmp_path / "seen.txt").read_text().split()
+    assert {"loss", "val_loss", "val_accuracy", "val_shouted"} <= set(names)
+    steps, epochs = logged(run)
+    # A hinge of two classes begins near 1, cross-entropy near 0.7.
+    assert steps[0]["loss"] != pytest.approx(epochs[0]["validation"]["loss"], abs=0.05)
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_model_before(toy_recipe, tmp_path):
@@ -134,9 +196,9 @@ def test_bfloat16_computes_and_float32_answers(toy_recipe, tmp_path, proven_here
 def test_a_batch_must_fit_replicas_and_slices(toy_recipe, tmp_path):
     strategy = SimpleNamespace(num_replicas_in_sync=3)
     settings = training.Recipe.load(changed(toy_recipe, accumulate=2)).train
-    task = SimpleNamespace(fixed_shapes=True)
+    prepared = SimpleNamespace(task=SimpleNamespace(fixed_shapes=True), stream=None)
     with pytest.raises(UserError) as caught:
-        training.plan_batches(settings, task, None, strategy)
+        training.plan_batches(settings, prepared, None, strategy)
     assert str(caught.value) == (
         "train.batch_size: must be a multiple of 6 (replicas × accumulate); received 8"
     )

@@ -1,9 +1,10 @@
 """`tfhf evaluate`: metrics of a trained model on a split, every row counted once."""
 
+import numbers
 import tempfile
 from pathlib import Path
 
-from tfhf import models, preparation
+from tfhf import custom, models, preparation
 from tfhf.console import Phases, load_tensorflow, say
 from tfhf.errors import UserError
 from tfhf.recipe import Recipe
@@ -39,6 +40,8 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
     name = split or ("test" if "test" in prepared.splits else "validation")
     if name not in prepared.splits:
         raise UserError(f"--split: the data have {', '.join(prepared.splits)}; received {name!r}")
+    if name == "train" and prepared.stream is not None:
+        raise UserError("--split: train is streamed and has no end to measure; name another split")
     prepared.splits = {name: prepared.splits[name]}
     with tempfile.TemporaryDirectory() as scratch:
         stores = preparation.tokenize(prepared, Path(scratch), phases)
@@ -51,7 +54,8 @@ def evaluate(model, *, recipe=None, split=None, **overrides):
             size = checked.train.batch_size
             scorer = Scorer(model, size, batch_tokens=checked.train.batch_tokens)
         with phases("evaluating"):
-            values, scores = measure(scorer, stores[name], prepared.splits[name])
+            own = checked.train.metrics
+            values, scores = measure(scorer, stores[name], prepared.splits[name], own)
     if run is not None and recipe is None and not overrides:
         record(run, name, values, scores, prepared.splits[name], prepared.task)
     return values
@@ -69,13 +73,14 @@ def _differences(prepared):
     ]
 
 
-def measure(scorer, store, dataset):
+def measure(scorer, store, dataset, own=()):
     """Scores a split and computes its metrics.
 
     Args:
         scorer: a `learning.scoring.Scorer`.
         store: the split's TokenStore.
         dataset: the split's rows.
+        own: places of metrics of the user's own, see `figures`.
 
     Returns:
         The metrics (name → value, `loss` first), and the Scores.
@@ -90,7 +95,35 @@ def measure(scorer, store, dataset):
             f"data: none of the {len(dataset)} rows to evaluate on has anything to predict; give"
             " this split more data"
         )
-    return {"loss": scores.loss} | task.score(dataset, scores.results), scores
+    return {"loss": scores.loss} | figures(task, dataset, scores.results, own), scores
+
+
+def figures(task, dataset, results, own=()):
+    """The metrics of a split: the task's, and those of the user's own.
+
+    Args:
+        task, dataset, results: as for `task.score`.
+        own: places (`module:name`) of functions that take a list of the rows of
+            `predictions/<split>.jsonl`, dictionaries, and give a number; more is better.
+
+    Raises:
+        UserError: if such a function fails, or gives something else.
+    """
+    values = task.score(dataset, results)
+    rows = list(task.records(dataset, results)) if own else []
+    for place in own:
+        function = custom.load(place, "train.metrics")
+        try:
+            value = function(rows)
+        except Exception as error:
+            raise UserError(
+                f"train.metrics: {place} failed: {type(error).__name__}: {error}; it is called "
+                "with a list of rows, as they stand in predictions/validation.jsonl"
+            ) from error
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise UserError(f"train.metrics: {place} must give a number; it gave {value!r}")
+        values[place.partition(":")[2]] = float(value)
+    return values
 
 
 def record(run, split, values, scores, dataset, task):

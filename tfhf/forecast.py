@@ -11,6 +11,7 @@ import numpy as np
 
 from tfhf import exporting, models, preparation, training
 from tfhf.console import Phases, load_tensorflow
+from tfhf.data import windowed
 from tfhf.learning.rates import learning_rate
 from tfhf.recipe import Recipe
 
@@ -41,11 +42,11 @@ def dry_run(recipe, measured=False, **overrides):
     checked = Recipe.load(recipe, overrides)
     settings, phases = checked.train, Phases()
     prepared = preparation.prepare(checked, phases)
-    training.monitor_of(settings.monitor, prepared.task)
+    training.monitor_of(settings, prepared.task)
     preparation.survey(prepared, phases)
     with tempfile.TemporaryDirectory() as folder:
         stores = preparation.tokenize(prepared, Path(folder), phases)
-        plan = training.plan_batches(settings, prepared.task, stores["train"])
+        plan = training.plan_batches(settings, prepared, stores["train"])
         prepared.notes += exporting.obstacles(prepared.task)
         prepared.notes += training.unusual_steps(settings, plan)
         parameters = models.count_parameters(prepared.source)
@@ -75,13 +76,15 @@ def curve(settings, steps):
     """
     warmup_steps = int(steps * settings.warmup_ratio)
     points = np.unique(np.r_[np.linspace(0, steps - 1, POINTS).round(), warmup_steps])
+    schedule = dict(settings.schedule)
     rates = learning_rate(
         points,
-        settings.schedule,
+        schedule.pop("name"),
         peak=settings.learning_rate,
         steps=steps,
         warmup_steps=warmup_steps,
         xp=np,
+        **schedule,
     )
     return {
         "steps": points.astype(int).tolist(),
@@ -155,6 +158,10 @@ def lines(found):
 
 
 def _split_lines(split, values, max_length):
+    if values.get("streamed"):
+        rows = "unknown" if values["rows"] is None else f"{values['rows']:,}"
+        told = [f"{split:<11} {rows} rows, streamed in windows of {values['window']:,}"]
+        return told + _split_lines("  the first", values["first"], max_length)
     told = [f"{split:<11} {values['rows']:,} rows"]
     if values["lengths"]:
         percentiles = values["lengths"]["percentiles"].items()
@@ -241,12 +248,11 @@ def measure(settings, prepared, store, phases):
         load_tensorflow()
         import tf_keras
 
-        from tfhf.data import batches
         from tfhf.learning import strategy as strategies
 
         strategy = strategies.choose()
         before = _taken()
-    plan = training.plan_batches(settings, prepared.task, store, strategy)
+    plan = training.plan_batches(settings, prepared, store, strategy)
     with phases("loading the model") as found:
         model, line = training.load_compiled(settings, prepared, plan.steps, strategy)
         found.append(line)
@@ -257,10 +263,10 @@ def measure(settings, prepared, store, phases):
         ends.append(time.perf_counter())
         model.stop_training = ends[-1] - ends[0] > SECONDS
 
-    with phases("training a few steps") as found:
+    with phases("training a few steps") as found, windowed.telling(plan):
         start = time.perf_counter()
         model.fit(
-            batches.training_dataset(store, prepared.task, plan, epochs=None),
+            training.fed(prepared, store, plan, epochs=None),
             steps_per_epoch=1 + STEPS,
             callbacks=[tf_keras.callbacks.LambdaCallback(on_train_batch_end=note)],
             verbose=0,

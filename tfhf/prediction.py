@@ -217,6 +217,10 @@ class Servable:
         if not about.is_file():
             raise UserError(f"{folder} is no export of tfhf: assets.extra/task.json is missing")
         about = json.loads(about.read_text(encoding="utf-8"))
+        if about["task"] not in tasks.names():  # a file's word imports nobody's code
+            raise UserError(
+                f"{folder} was made by a task of your own, {about['task']}; ask it as a SavedModel"
+            )
         kind = tasks.get(about["task"])
         self.task = kind.from_config(None, PretrainedConfig(**about["config"])).as_served()
         self.batch_size = batch_size

@@ -14,6 +14,7 @@ import numpy as np
 
 from tfhf import data, models, tasks
 from tfhf.data import cache
+from tfhf.data.streaming import named
 from tfhf.data.tokens import describe_lengths
 from tfhf.tasks.base import ENDLESS
 
@@ -33,6 +34,8 @@ class Prepared:
         asked: roles whose texts tell a row from another.
         notes: what is unusual about the data, a line each.
         facts: split → what `survey` found.
+        stream: the `data.streaming.Stream` of train, of which the splits hold the first window;
+            None where they hold all of it.
     """
 
     splits: dict[str, Any]
@@ -42,6 +45,12 @@ class Prepared:
     asked: list[str]
     notes: list[str]
     facts: dict[str, dict] = field(default_factory=dict)
+    stream: Any = None
+
+    @property
+    def looked_at(self):
+        """What of train is known before the training, as notes call it."""
+        return "data.train" if self.stream is None else named(0, self.stream.looked_at)
 
 
 def prepare(recipe, phases, trained=None):
@@ -66,7 +75,10 @@ def prepare(recipe, phases, trained=None):
         labels, tuned = kind.learned_labels(config), kind.saved(config)
     with phases("loading data") as found:
         loaded = load_data(recipe, kind, labels)
-        found.append(", ".join(f"{len(s):,} {name}" for name, s in loaded.splits.items()))
+        counts = {name: f"{len(split):,}" for name, split in loaded.splits.items()}
+        if loaded.stream is not None:
+            counts["train"] = "streamed"
+        found.append(", ".join(f"{count} {name}" for name, count in counts.items()))
     with phases("checking the model") as found:
         if trained is not None:
             source = models.resolve(trained)
@@ -79,15 +91,20 @@ def prepare(recipe, phases, trained=None):
         if trained is None:
             if not source.scratch:  # a new model's tokenizer has them
                 added += models.add_tokens(processor, recipe.add_tokens, recipe.add_special_tokens)
-            added += _unseen(recipe, kind, loaded.splits["train"])
+            if loaded.stream is None:
+                added += _unseen(recipe, kind, loaded.splits["train"])
+            elif isinstance(recipe.tokenizer, dict) or recipe.tokenizer == "characters":
+                added.append(f"tokenizer: made from {named(0, loaded.stream.looked_at)} alone")
         found.append(source.name)
     features = next(iter(loaded.splits.values())).features
     task = kind(processor, features, **recipe.options)
-    if tuned:
+    if trained is None:
+        task.weigh(loaded.splits["train"])
+    elif tuned:
         task.adopt(tuned)
     notes = loaded.notes + kind.notes(processor) + added
     asked = _asked(task, kind.columns(**recipe.options), features)
-    return Prepared(loaded.splits, loaded.where, source, task, asked, notes)
+    return Prepared(loaded.splits, loaded.where, source, task, asked, notes, stream=loaded.stream)
 
 
 def _asked(task, kinds, features):
@@ -102,8 +119,16 @@ def _asked(task, kinds, features):
 def survey(prepared, phases):
     """Looks at all texts and labels once more, for what is legal and may be a mistake all the same.
 
-    Adds to the notes and facts of `prepared`; see `data.survey`.
+    Adds to the notes and facts of `prepared`; see `data.survey`. Of a stream it says what is left
+    out.
     """
+    if prepared.stream is not None:
+        prepared.notes.append(
+            f"data.train: streamed, mixed in windows of {prepared.stream.window:,} rows; not "
+            "looked for: repeated rows, rows of validation or test in train, texts with different "
+            "labels, the balance of the labels"
+        )
+        return
     with phases("surveying the data") as found:
         prepared.facts, notes = data.survey(prepared.splits, prepared.asked, prepared.where)
         found.append(f"{len(notes)} notes" if notes else "nothing unusual")
@@ -167,7 +192,16 @@ def load_data(recipe, kind, labels=None):
         on_unlabeled=spec.on_unlabeled,
         on_empty=spec.on_empty,
         seed=recipe.train.seed,
+        window=_whole_batches(spec.shuffle_window, recipe.train.batch_size),
+        rows=spec.rows,
     )
+
+
+def _whole_batches(window, batch_size):
+    """Rows of a window of a stream, so that only the last batch of an epoch is filled up."""
+    if window is None or batch_size is None:
+        return window
+    return -(-window // batch_size) * batch_size
 
 
 def tokenize(prepared, folder, phases):
@@ -185,12 +219,13 @@ def tokenize(prepared, folder, phases):
         if cached:
             found.append("from the cache")
     if "train" in stores:
-        prepared.notes += _cut_notes(prepared.task, stores["train"])
-        prepared.notes += _unknown_notes(prepared.task.processor, stores["train"])
+        name = prepared.looked_at
+        prepared.notes += _cut_notes(name, prepared.task, stores["train"])
+        prepared.notes += _unknown_notes(name, prepared.task.processor, stores["train"])
     return stores
 
 
-def _cut_notes(task, store):
+def _cut_notes(name, task, store):
     """Whether `max_length` cuts most texts."""
     lengths, most = describe_lengths(store), task.settings().get("max_length")
     if not lengths or most is None or lengths["truncated"] < CUT:
@@ -200,12 +235,12 @@ def _cut_notes(task, store):
     if most >= limit:
         remedy = "the model reads no more, so shorten or split them"
     return [
-        f"data.train: {lengths['truncated']:.0%} of the rows are longer than options.max_length, "
+        f"{name}: {lengths['truncated']:.0%} of the rows are longer than options.max_length, "
         f"{most} tokens, and lose their end; {remedy}"
     ]
 
 
-def _unknown_notes(tokenizer, store):
+def _unknown_notes(name, tokenizer, store):
     """Whether the tokenizer was made for other texts; byte-level ones know every text."""
     unknown = getattr(tokenizer, "unk_token_id", None)
     ends = ("eos_token_id", "bos_token_id", "pad_token_id")
@@ -217,7 +252,7 @@ def _unknown_notes(tokenizer, store):
     if share < UNKNOWN:
         return []
     return [
-        f"model: its tokenizer knows {share:.0%} of the tokens of data.train only as "
+        f"model: its tokenizer knows {share:.0%} of the tokens of {name} only as "
         f"{tokenizer.unk_token}; it was made for other texts, so take a model of their language"
     ]
 
@@ -228,9 +263,16 @@ def describe(prepared, stores):
     for split, dataset in prepared.splits.items():
         counted = data.describe(dataset) | prepared.facts.get(split, {})
         splits[split] = counted | {"lengths": describe_lengths(stores[split])}
+    if prepared.stream is not None:
+        splits["train"] = _described_stream(prepared.stream, splits["train"])
     return {
         "model": {"name": prepared.source.name, "revision": prepared.source.revision},
         "splits": splits,
         "max_length": prepared.task.settings().get("max_length"),
         "notes": prepared.notes,
     }
+
+
+def _described_stream(stream, first):
+    """What is known of a streamed train; what was counted says of which rows."""
+    return {"rows": stream.rows, "streamed": True, "window": stream.window, "first": first}

@@ -5,6 +5,7 @@ Nothing here imports TensorFlow: a misspelt key is answered in well under a seco
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +13,12 @@ import yaml
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from tfhf import tasks
+from tfhf import custom, tasks
 from tfhf.errors import UserError, did_you_mean
+from tfhf.learning.arguments import OPTIMIZERS, SCHEDULES
 
 BATCH_SIZE = 32  # rows, where a recipe says neither rows nor tokens
+SHUFFLE_WINDOW = 10_000  # rows of a stream that are mixed together
 LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text, not a data set
 
 
@@ -23,8 +26,14 @@ def _listed(value):
     return value if isinstance(value, list) else [value]
 
 
-Tokens = list[Annotated[str, MinLen(1)]]
+Texts = list[Annotated[str, MinLen(1)]]
 Files = Annotated[list[str], BeforeValidator(_listed)]
+Patterns = Annotated[Texts, BeforeValidator(_listed)]
+# A name, or a name and its arguments: `Lion`, `{name: Lion, beta_1: 0.95}`.
+Named = Annotated[
+    dict[str, Any],
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
 Split = Literal["train", "validation", "test"]
 
 
@@ -49,6 +58,9 @@ class Data(_Section):
     field: str | None = None
     on_unlabeled: Literal["error", "drop"] = "error"
     on_empty: Literal["keep", "drop"] = "keep"
+    streaming: bool = False
+    shuffle_window: Annotated[int, Gt(0)] | None = None
+    rows: Annotated[int, Gt(0)] | None = None
 
     @property
     def files(self):
@@ -64,19 +76,29 @@ class Train(_Section):
     """
 
     epochs: Annotated[int, Gt(0)] = 3
+    steps_per_epoch: Annotated[int, Gt(0)] | None = None
     batch_size: Annotated[int, Gt(0)] | None = None
     batch_tokens: Annotated[int, Gt(0)] | None = None
     shapes: Annotated[int, Gt(0)] | None = None
     accumulate: Annotated[int, Gt(0)] = 1
     learning_rate: Annotated[float, Gt(0), Le(10)] = 5e-5
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    optimizer: Named = Field(default_factory=dict)
+    schedule: Named = Field(default_factory=dict)
     warmup_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.01
     global_clipnorm: Annotated[float, Gt(0)] | None = 1.0
+    freeze: Patterns = Field(default_factory=list)
+    unfreeze: dict[Annotated[int, Gt(1)], Patterns] = Field(default_factory=dict)
+    layer_decay: Annotated[float, Gt(0), Le(1)] | None = None
+    ema: Annotated[float, Gt(0), Lt(1)] | None = None
     seed: Annotated[int, Ge(0), Lt(2**31)] = 42
+    loss: Named | None = None
+    metrics: Texts = Field(default_factory=list)
+    callbacks: list[Named] = Field(default_factory=list)
     monitor: str | None = None
     patience: Annotated[int, Gt(0)] | None = None
-    dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    dtype_policy: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool = False
     log_every: Annotated[int, Gt(0)] = 10
 
 
@@ -99,8 +121,8 @@ class Recipe(_Section):
     model: str | dict[str, Any] = "minilm"
     tokenizer: str | dict[str, Any] | None = None
     revision: str | None = None
-    add_tokens: Tokens = Field(default_factory=list)
-    add_special_tokens: Tokens = Field(default_factory=list)
+    add_tokens: Texts = Field(default_factory=list)
+    add_special_tokens: Texts = Field(default_factory=list)
     data: Data
     options: dict[str, Any] = Field(default_factory=dict)
     train: Train = Field(default_factory=Train)
@@ -285,7 +307,7 @@ def _override(values, key, value):
     # A new training set replaces where the data came from; otherwise the splits of one set would
     # silently be validated and tested on those of another.
     if key == "data.train":
-        for source in ("path", "name", "revision", "labels", "validation", "test"):
+        for source in ("path", "name", "revision", "rows", "labels", "validation", "test"):
             if isinstance(values.get("data"), dict):
                 values["data"].pop(source, None)
     *parents, last = key.split(".")
@@ -307,7 +329,13 @@ def _check(cls, values, where):
     except ValidationError as error:
         raise UserError(f"{where}: {_first_line(error, cls)}") from error
     task = tasks.get(recipe.task)
-    recipe.options = _check_options(task, recipe.options, where)
+    keywords = {name: (p.annotation, p.default) for name, p in task.options().items()}
+    recipe.options = _check_arguments(keywords, recipe.options, where, "options")
+    train = recipe.train
+    train.optimizer = _check_named(OPTIMIZERS, train.optimizer, where, "train.optimizer")
+    train.schedule = _check_named(SCHEDULES, train.schedule, where, "train.schedule")
+    for key, place in _own_code(train):
+        custom.check(place, f"{where}: {key}")
     data = recipe.data
     if data.path and data.files:
         raise UserError(f"{where}: data.path and data.{next(iter(data.files))} exclude each other")
@@ -328,9 +356,23 @@ def _check(cls, values, where):
         )
     if isinstance(recipe.model, dict) and "model_type" not in recipe.model:
         raise UserError(f"{where}: model.model_type is missing; name a family, such as gpt2")
-    task.check_accumulate(recipe.train.accumulate, **recipe.options)
-    _check_batches(recipe.train, where)
+    task.check_accumulate(train.accumulate, **recipe.options)
+    _check_batches(train, where)
+    _check_streaming(recipe, where)
+    late = [epoch for epoch in train.unfreeze if epoch > train.epochs]
+    if late:
+        raise UserError(
+            f"{where}: train.unfreeze: there is no epoch {late[0]}; train.epochs is {train.epochs}"
+        )
     return recipe
+
+
+def _own_code(train):
+    """Key and place of the user's own code that a training names."""
+    yield from (("train.metrics", place) for place in train.metrics)
+    yield from (("train.callbacks", one.get("name")) for one in train.callbacks)
+    if train.loss is not None:
+        yield "train.loss", train.loss.get("name")
 
 
 def _check_batches(train, where):
@@ -349,30 +391,93 @@ def _check_batches(train, where):
         )
 
 
-def _check_options(task, options, where):
-    """The keywords of the task's constructor, with their annotations, are the schema."""
-    keywords = {name: (p.annotation, p.default) for name, p in task.options().items()}
-    schema = create_model("options", __base__=_Section, **keywords)
+def _check_streaming(recipe, where):
+    """Keys that only a stream has a use for, and those that it cannot serve."""
+    data, train = recipe.data, recipe.train
+    streams = {
+        "data.shuffle_window": data.shuffle_window,
+        "data.rows": data.rows,
+        "train.steps_per_epoch": train.steps_per_epoch,
+    }
+    drawn = "a stream is not drawn from; data.rows: N reads the first N rows"
+    others = {
+        "data.limit.train": (data.limit.get("train"), drawn),
+        "data.field": (data.field, "of a stream every line is a row; leave it out"),
+        "train.shapes": (
+            train.shapes,
+            "they are chosen from the lengths of all rows; leave it out",
+        ),
+        "train.jit_compile": (
+            train.jit_compile or None,
+            "each length would be compiled, and a stream has any; leave it out",
+        ),
+        "options.class_weights": (
+            "balanced" if recipe.options.get("class_weights") == "balanced" else None,
+            "it counts the labels of all rows; give the weights: {label: weight}",
+        ),
+    }
+    if data.streaming:
+        data.shuffle_window = data.shuffle_window or SHUFFLE_WINDOW
+        for key, (value, remedy) in others.items():
+            if value is not None:
+                raise UserError(f"{where}: {key}: {remedy}; received {value!r}")
+    for key, value in ({} if data.streaming else streams).items():
+        if value is not None:
+            raise UserError(
+                f"{where}: {key}: is for streams; set data.streaming: true, or leave it out; "
+                f"received {value!r}"
+            )
+
+
+def _check_arguments(keywords, values, where, key):
+    """Values by keyword, checked; keywords are name → (annotation, default)."""
+    schema = create_model(key.rpartition(".")[2], __base__=_Section, **keywords)
     try:
-        return schema.model_validate(options).model_dump()
+        return schema.model_validate(values).model_dump()
     except ValidationError as error:
-        raise UserError(f"{where}: {_first_line(error, schema, 'options.')}") from error
+        raise UserError(f"{where}: {_first_line(error, schema, f'{key}.')}") from error
+
+
+def _check_named(known, value, where, key):
+    """One of several by its name, the first unless it is said, with all its arguments."""
+    arguments = dict(value)
+    name = arguments.pop("name", next(iter(known)))
+    if not isinstance(name, str) or name not in known:
+        hint = did_you_mean(name, known)
+        raise UserError(
+            f"{where}: {key}: must be one of {', '.join(known)}{hint}; received {name!r}"
+        )
+    return {"name": name} | _check_arguments(known[name], arguments, where, key)
 
 
 def _first_line(error, schema, prefix=""):
-    """The first of pydantic's findings, in one line with the dotted key."""
-    found = error.errors()[0]
-    path = [str(part) for part in found["loc"]]
-    key = prefix + ".".join(path)
+    """The first of pydantic's findings, in one line with the dotted key.
+
+    Of a key that may hold one of several kinds of value, the finding that goes deepest into it;
+    where all stop at the key, what each of them expects.
+    """
+    errors = [(_keys(found["loc"]), found) for found in error.errors()]
+    first = errors[0][0]
+    about = [pair for pair in errors if pair[0][: len(first)] == first]
+    path = max((keys for keys, _ in about), key=len)
+    alike = [found for keys, found in about if keys == path]
+    found, key = alike[0], prefix + ".".join(path)
     if found["type"] == "extra_forbidden":
         fields = _fields(schema, path[:-1])
         hint = did_you_mean(path[-1], fields)
-        known = "" if hint else f"; keys here: {', '.join(fields)}"
+        known = "" if hint else f"; keys here: {', '.join(fields) or 'none'}"
         return f"unknown key {key!r}{hint}{known}"
     if found["type"] == "missing":
         return f"{key} is missing"
-    message = found["msg"][0].lower() + found["msg"][1:]
+    messages = dict.fromkeys(one["msg"][0].lower() + one["msg"][1:] for one in alike)
+    message = " or ".join(messages).replace(" or input should be ", " or ")
     return f"{key}: {message}; received {found['input']!r}"
+
+
+def _keys(place):
+    """Where pydantic found something, without its names for the kinds of value it tried."""
+    kinds = r"(literal|dict|list|constrained-\w+|function-\w+)(\[.*\])?|\[key\]|str|int|float|bool"
+    return [str(part) for part in place if not re.fullmatch(kinds, str(part))]
 
 
 def _fields(schema, path):

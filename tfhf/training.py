@@ -1,11 +1,12 @@
 """`tfhf train`: from a recipe to a run, as one straight line. Read this first."""
 
+import math
 import shutil
 from pathlib import Path
 
-from tfhf import evaluation, exporting, models, pieces, preparation, reporting
+from tfhf import custom, evaluation, exporting, models, pieces, preparation, reporting
 from tfhf.console import Phases, load_tensorflow, say
-from tfhf.data import orders
+from tfhf.data import orders, windowed
 from tfhf.errors import UserError, did_you_mean
 from tfhf.recipe import Recipe
 from tfhf.run import Run, check_vacant
@@ -37,12 +38,12 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
     check_vacant(folder, overwrite)
     phases = Phases()
     prepared = preparation.prepare(checked, phases)
-    monitor = monitor_of(checked.train.monitor, prepared.task)
+    monitor = monitor_of(checked.train, prepared.task)
     preparation.survey(prepared, phases)
     run = Run.create(folder, checked, overwrite)
     try:
         stores = preparation.tokenize(prepared, run.folder / "tokens", phases)
-        plan = plan_batches(checked.train, prepared.task, stores["train"])
+        plan = plan_batches(checked.train, prepared, stores["train"])
         prepared.notes += exporting.obstacles(prepared.task) + unusual_steps(checked.train, plan)
         for note in prepared.notes:
             say(f"  note: {note}")
@@ -53,7 +54,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
             from tfhf.learning.scoring import Scorer
 
             strategy = strategy or strategies.choose()
-            plan = plan_batches(checked.train, prepared.task, stores["train"], strategy)
+            plan = plan_batches(checked.train, prepared, stores["train"], strategy)
         run.update("environment.json", {"strategy": strategies.describe(strategy)})
         with phases("loading the model") as found:
             model, line = load_compiled(checked.train, prepared, plan.steps, strategy)
@@ -65,7 +66,7 @@ def train(recipe, *, out=None, overwrite=False, strategy=None, **overrides):
             )
             best = _fit(run, model, scorer, checked.train, prepared, stores, plan, monitor)
         with phases("evaluating"):
-            _evaluate(run, model, scorer, prepared, stores, best)
+            _evaluate(run, model, scorer, prepared, stores, best, checked.train.metrics)
         if not exporting.obstacles(prepared.task):
             with phases("exporting") as found:
                 found.append(_export(run, model, prepared.splits["validation"]))
@@ -86,9 +87,16 @@ def _export(run, model, rows):
         return f"no export: {error}"
 
 
-def monitor_of(name, task):
+def monitor_of(settings, task):
     """The metric that picks the best epoch; checked before an epoch is spent on it."""
-    known = ("loss", *task.metric_names)
+    known = ["loss", *task.metric_names]
+    for place in settings.metrics:
+        custom.load(place, "train.metrics")
+        name = place.partition(":")[2]
+        if name in known:
+            raise UserError(f"train.metrics: there is a metric {name!r} already; rename {place}")
+        known.append(name)
+    name = settings.monitor
     if name is not None and name not in known:
         raise UserError(
             f"train.monitor: unknown metric {name!r}{did_you_mean(name, known)}; "
@@ -97,22 +105,42 @@ def monitor_of(name, task):
     return name or task.monitor
 
 
-def plan_batches(settings, task, store, strategy=None):
+def plan_batches(settings, prepared, store, strategy=None):
     """The batches of every epoch; without a strategy those of one device, before TensorFlow."""
-    slices, shapes = settings.accumulate, settings.shapes
+    task, shapes = prepared.task, settings.shapes
+    slices, compiled = settings.accumulate, settings.jit_compile
     if strategy is not None:
         from tfhf.learning import strategy as strategies
 
         slices *= strategy.num_replicas_in_sync
-        if shapes is None and task.fixed_shapes and strategies.compiles(strategy):
-            shapes = COMPILED_SHAPES
+        compiled |= strategies.compiles(strategy)
+        if settings.jit_compile and strategy.num_replicas_in_sync > 1:
+            raise UserError(
+                "train.jit_compile: is for one device; "
+                f"this is {strategies.describe(strategy)}; leave it out"
+            )
+    # Of a stream nobody knows the lengths from which shapes are chosen.
+    if shapes is None and task.fixed_shapes and compiled and prepared.stream is None:
+        shapes = COMPILED_SHAPES
     if settings.batch_size is not None and settings.batch_size % slices:
         raise UserError(
             f"train.batch_size: must be a multiple of {slices} (replicas × accumulate); "
             f"received {settings.batch_size}"
         )
     sizes = {"batch_size": settings.batch_size, "batch_tokens": settings.batch_tokens}
-    return orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+    plan = orders.plan(store, task, seed=settings.seed, **sizes, shapes=shapes, slices=slices)
+    if prepared.stream is None:
+        return plan
+    return windowed.plan(prepared.stream, task, store, plan, prepared.splits["train"], settings)
+
+
+def fed(prepared, store, plan, epochs):
+    """The batches of a training as a `tf.data.Dataset`; of a stream without an end."""
+    if prepared.stream is not None:
+        return plan.dataset()
+    from tfhf.data import batches
+
+    return batches.training_dataset(store, prepared.task, plan, epochs=epochs)
 
 
 def unusual_steps(settings, plan):
@@ -128,6 +156,11 @@ def unusual_steps(settings, plan):
             f"train: {total:,} updates are many for fine-tuning; --dry-run --measure says how long "
             "they take"
         ]
+    if settings.ema is not None and total * (1 - settings.ema) < 2:
+        return [
+            f"train.ema: {settings.ema:g} averages over some {round(1 / (1 - settings.ema)):,} "
+            f"updates, but there are only {total:,}, so the model stays near its start; lower it"
+        ]
     return []
 
 
@@ -135,10 +168,10 @@ def load_compiled(settings, prepared, steps, strategy):
     """Model, optimizer and metrics in the strategy's scope: the compiled model, the load line."""
     import tf_keras
 
-    from tfhf.learning.optimizers import AdamW, undecayed
+    from tfhf.learning import optimization, pacing
     from tfhf.learning.schedules import warmup_schedule
 
-    steps *= settings.epochs
+    updates = steps * settings.epochs
     tf_keras.utils.set_random_seed(settings.seed)
     policy = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy(settings.dtype_policy)
@@ -147,57 +180,117 @@ def load_compiled(settings, prepared, steps, strategy):
             model = pieces.trained(
                 prepared.source, prepared.task, accumulate=settings.accumulate, seed=settings.seed
             )
+            frozen = pacing.frozen(model.backbone, settings.freeze)
+            model.freeze(frozen)
+            schedule, optimizer = dict(settings.schedule), dict(settings.optimizer)
             rate = warmup_schedule(
-                settings.schedule,
+                schedule.pop("name"),
                 peak=settings.learning_rate,
-                steps=steps,
-                warmup_steps=int(steps * settings.warmup_ratio),
+                steps=updates,
+                warmup_steps=int(updates * settings.warmup_ratio),
+                **schedule,
             )
             model.compile(
-                AdamW(
+                optimization.make_optimizer(
+                    optimizer.pop("name"),
+                    model.backbone,
                     rate,
                     weight_decay=settings.weight_decay,
                     global_clipnorm=settings.global_clipnorm,
-                    exclude=undecayed(model.backbone),
-                )
+                    ema=settings.ema,
+                    paces=pacing.paces(
+                        model.backbone,
+                        frozen=frozen,
+                        layer_decay=settings.layer_decay,
+                        unfreeze=settings.unfreeze,
+                        steps_per_epoch=steps,
+                    ),
+                    **optimizer,
+                ),
+                loss=_own_loss(settings.loss, prepared.task),
+                jit_compile=settings.jit_compile,
             )
+            # For all weights now, whether or not the loss reaches them.
+            model.optimizer.build(model.trainable_variables)
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
-    return model, model.load_report.line()
+    return model, model.load_report.line() + _frozen_line(model)
+
+
+def _own_loss(spec, task):
+    """The user's own Keras loss between targets and logits, or None."""
+    import tf_keras
+
+    if spec is None:
+        return None
+    if len(task.targets) != 1 or task.compares_rows(**task.settings()):
+        raise UserError(
+            f"train.loss: {task.name()} does not compare one target with logits; derive a task of "
+            "your own from it, and name that as task"
+        )
+    found = custom.load(spec["name"], "train.loss")
+    if callable(found) and not isinstance(found, type) and len(spec) == 1:
+        return found  # a function of (y_true, y_pred), or a loss
+    return custom.make(spec, tf_keras.losses.Loss, "train.loss")
+
+
+def _frozen_line(model):
+    """How much of a model is frozen, where something is."""
+    trained, known = (
+        sum(math.prod(variable.shape) for variable in variables)
+        for variables in (model.trainable_variables, model.backbone.trainable_variables)
+    )
+    return f"; {known - trained:,} of {known:,} parameters frozen" if known > trained else ""
 
 
 def _fit(run, model, scorer, settings, prepared, stores, plan, monitor):
     """All epochs; the best one's weights are in `run/model` and in the model afterwards."""
-    from tfhf.data import batches
+    import tf_keras
+
+    from tfhf.learning.averaging import averaged
     from tfhf.learning.callbacks import Progress, Validation
     from tfhf.learning.events import EventLog
 
+    own = [
+        custom.make(one, tf_keras.callbacks.Callback, "train.callbacks")
+        for one in settings.callbacks
+    ]
     events = EventLog(run.folder / "tensorboard")
 
     def log(row):
         run.log(row)
         events.write(row)
 
+    def measure():
+        with averaged(model):
+            rows = prepared.splits["validation"]
+            return evaluation.measure(scorer, stores["validation"], rows, settings.metrics)[0]
+
+    def keep():
+        with averaged(model):
+            model.save_pretrained(run.folder / "model")
+
     progress = Progress(log, plan, epochs=settings.epochs, every=settings.log_every)
     validation = Validation(
-        lambda: evaluation.measure(scorer, stores["validation"], prepared.splits["validation"])[0],
-        lambda: model.save_pretrained(run.folder / "model"),
+        measure,
+        keep,
         log,
         monitor=monitor,
         patience=settings.patience,
     )
-    model.fit(
-        batches.training_dataset(stores["train"], prepared.task, plan, epochs=settings.epochs),
-        steps_per_epoch=plan.steps,
-        epochs=settings.epochs,
-        callbacks=[progress, validation],
-        verbose=0,
-    )
+    with windowed.telling(plan):
+        model.fit(
+            fed(prepared, stores["train"], plan, settings.epochs),
+            steps_per_epoch=plan.steps,
+            epochs=settings.epochs,
+            callbacks=[progress, validation, *own],
+            verbose=0,
+        )
     models.restore_weights(model.backbone, run.model)
     return {"monitor": monitor, "best_epoch": validation.best_epoch}
 
 
-def _evaluate(run, model, scorer, prepared, stores, best):
+def _evaluate(run, model, scorer, prepared, stores, best, own):
     """Metrics and predictions of validation, and of test where there is one.
 
     What the task tunes, it tunes on validation; test is then measured as the model will be used.
@@ -207,14 +300,23 @@ def _evaluate(run, model, scorer, prepared, stores, best):
     for split in ("validation", "test"):
         if split in stores:
             dataset = prepared.splits[split]
-            values, scores = evaluation.measure(scorer, stores[split], dataset)
+            values, scores = evaluation.measure(scorer, stores[split], dataset, own)
             if split == "validation":
                 task.tune(dataset, scores.results)
                 if task.settings() != before:
-                    values |= task.score(dataset, scores.results)
+                    tuned = evaluation.figures(task, dataset, scores.results, own)
+                    say(f"  tuned on validation: {_gain(values, tuned, best['monitor'])}")
+                    values |= tuned
                     models.change_config(model.backbone.config, task.model_config())
                     model.save_pretrained(run.model)
             evaluation.record(run, split, values, scores, dataset, task)
+
+
+def _gain(before, after, monitor):
+    """A metric before and after, such as `f1_macro 0.3120 → 0.3871`; the first, where a loss is
+    monitored."""
+    name = monitor if monitor in after else next(iter(after))
+    return f"{name} {before[name]:.4f} → {after[name]:.4f}"
 
 
 def default_folder(recipe, checked):

@@ -61,6 +61,12 @@ def repositories(tiny_bert_folder, tmp_path_factory):
     )
     for name in ("gated", "broken"):
         write_rows(folder / f"datasets/acme/{name}/train.jsonl", rows)
+    parts = folder / "datasets/acme/parts"
+    for name, part in (("train-0", rows[:20]), ("train-1", rows[20:]), ("validation", rows[:8])):
+        write_rows(parts / f"{name}.jsonl", part)
+    (parts / "README.md").write_text(
+        "---\ndataset_info:\n  splits:\n  - name: train\n    num_examples: 48\n---\n"
+    )
     return folder
 
 

@@ -127,7 +127,12 @@ class _Handler(Writing, http.server.BaseHTTPRequestHandler):
             code = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
             return self._answer(404, code)
         headers = {"ETag": f'"{self._entry(path)["oid"]}"', "X-Repo-Commit": COMMIT}
-        return self._answer(200, headers, path.read_bytes())
+        content = path.read_bytes()
+        if asked := self.headers.get("Range"):  # bytes=0-9, both ends included
+            first, last = (int(one) for one in asked.removeprefix("bytes=").split("-"))
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+            return self._answer(206, headers, content[first : last + 1])
+        return self._answer(200, headers, content)
 
     def _entry(self, path):
         """What the Hub says of a file or folder."""

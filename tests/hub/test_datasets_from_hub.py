@@ -58,6 +58,27 @@ for name in ("entities", "translation", "questions", "choices"):
 print(json.dumps(loaded["entities"].splits["train"].features["tags"].feature.names))
 """
 
+STREAM = """
+import json
+from tfhf import data
+from tfhf.data.columns import Label, Text
+from tfhf.data.streaming import Position
+
+loaded = data.load(
+    {"text": Text(), "label": Label()}, path="acme/parts", labels=["negative", "positive"],
+    window=9, limit={"validation": 3},
+)
+epochs = [[], []]
+for at, rows in loaded.stream.windows(Position()):
+    if at.epoch == 2:
+        break
+    epochs[at.epoch] += rows["text"][:]
+print(json.dumps({
+    "rows": loaded.stream.rows, "validation": loaded.splits["validation"]["text"][:],
+    "epochs": epochs, "place": loaded.where["train"](2), "notes": loaded.notes,
+}))
+"""
+
 
 @pytest.fixture(scope="session")
 def sets_of_every_kind(repositories):
@@ -174,6 +195,26 @@ def test_without_a_token_and_with_a_wrong_one(client):
     assert client.refusals([dry_run("acme/reviews")], HF_TOKEN="hf_wrong") == [
         "tfhf: data.path: the Hub does not accept your token: log in again with `hf auth login`,"
         " or mend HF_TOKEN"
+    ]
+
+
+def test_a_stream_is_read_in_parts_and_not_kept(client):
+    (found,) = client.python(STREAM)
+    assert found["rows"] == 48
+    assert found["validation"] == [row["text"] for row in toy_rows(3)]
+    texts = [row["text"] for row in toy_rows(48)]
+    assert found["epochs"][0] in (texts, texts[20:] + texts[:20])
+    assert sorted(found["epochs"][1]) == sorted(texts)
+    assert found["place"] == "acme/parts train part 1 of 2 row 3"
+    assert found["notes"] == []
+    kept = [path for path in client.folder.parent.rglob("*") if path.suffix in (".jsonl", ".arrow")]
+    assert kept == []
+    wanted = ["data.streaming=true", "data.labels=[a, b]"]
+    assert client.refusals([dry_run(f"acme/{name}", *wanted) for name in ("parts", "reviews")]) == [
+        "tfhf: data.validation: none is set aside of a stream; set data.limit.validation, so many "
+        "of its first rows are read",
+        "tfhf: data.validation: none is set aside of a stream; acme/reviews has none, so name "
+        "files: data.train and data.validation",
     ]
 
 

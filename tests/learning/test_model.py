@@ -285,12 +285,18 @@ def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
     }
     settings = {name: value for name, value in recipe["train"].items() if name != "batch_size"}
     recipes = {name: recipe | {"train": settings | size} for name, size in sizes.items()}
+    rows = "".join(json.dumps(row) + "\n" for row in toy_rows(96)[:64])
+    (tmp_path / "train.jsonl").write_text(rows, encoding="utf-8")
+    stream = {"train": str(tmp_path / "train.jsonl"), "streaming": True, "rows": 64}
+    data = recipe["data"] | stream | {"labels": ["negative", "positive"]}
+    recipes["two, streamed"] = recipes["two"] | {"data": data}
     recipes = json.dumps(recipes)
     command = [sys.executable, "-c", STRATEGY, recipes, str(tmp_path), str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     assert done.stdout == "0 3\n1 4\n2 5\n"  # which dropouts each replica draws, slice by slice
-    for kind in ("", ", tokens"):
-        one, two = (Run(tmp_path / f"{name}{kind}") for name in ("one", "two"))
+    pairs = (("one", "two"), ("one, tokens", "two, tokens"), ("one", "two, streamed"))
+    for names in pairs:
+        one, two = (Run(tmp_path / name) for name in names)
         assert losses(two) == pytest.approx(losses(one), rel=1e-5)
         assert two.metrics["test"]["loss"] == pytest.approx(one.metrics["test"]["loss"], rel=1e-4)
         assert two.metrics["test"]["accuracy"] == one.metrics["test"]["accuracy"]

@@ -147,7 +147,85 @@ def test_losses_are_those_of_the_definitions(logits):
     np.testing.assert_allclose(losses, [0.25, 1.0], rtol=1e-6)
 
 
+def test_what_changes_the_loss_is_kept(tiny_tokenizer):
+    rows = {"label": [0, 0, 0, 1]}
+    options = {"class_weights": "balanced", "focal_gamma": 2.0, "max_length": 12}
+    task = task_of(["a", "b", "c"], tiny_tokenizer, **options)
+    task.weigh(rows)
+    weights = {"a": pytest.approx(4 / 9), "b": pytest.approx(4 / 3)}  # no row has the third
+    config = PretrainedConfig(**task.model_config())
+    again = TextClassification.from_config(tiny_tokenizer, config)
+    assert again.settings() == task.settings()
+    assert again.class_loss.class_weights == weights
+    # A recipe that measures the model says `balanced` once more, and knows no training rows.
+    later = task_of(["a", "b", "c"], tiny_tokenizer, **options)
+    with pytest.raises(UserError) as caught:
+        later.loss(np.array([0]), {"logits": np.zeros((1, 3), np.float32)})
+    assert str(caught.value) == (
+        "options.class_weights: balanced needs to know the training rows: call "
+        "model.task.weigh(rows) before fit"
+    )
+    later.adopt(TextClassification.saved(config))
+    assert later.class_loss.class_weights == weights
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "line"),
+    [
+        (
+            None,
+            {"class_weights": {"spm": 2.0}},
+            "options.class_weights: the data have no label 'spm'; did you mean 'spam'?",
+        ),
+        (
+            None,
+            {"focal_gamma": 2.0, "label_smoothing": 0.1},
+            "options.focal_gamma and options.label_smoothing exclude each other; received 2 and "
+            "0.1",
+        ),
+        (
+            None,
+            {"threshold": "tuned"},
+            "options.threshold: tuned is for sets of classes; the labels make it single_label",
+        ),
+        (
+            "regression",
+            {"label_smoothing": 0.1},
+            "options: class_weights, label_smoothing and focal_gamma are for classes; the labels "
+            "are numbers",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_the_labels(problem, options, line):
+    with pytest.raises(UserError) as caught:
+        task_of(["ham", "spam"], problem=problem, **options)
+    assert str(caught.value) == line
+
+
 # === Answers ===
+
+
+def test_thresholds_are_tuned_saved_and_served(logits, tiny_tokenizer):
+    options = {"threshold": "tuned", "max_length": 12}
+    task = task_of(["a", "b", "c"], tiny_tokenizer, "multi_label", **options)
+    results = {name: value.numpy() for name, value in task.outputs(logits, {}, None).items()}
+    rows = {"label": [[0], [1]]}
+    before = task.score(rows, results)
+    assert task.decode(results, 0, {})["label"] == ["a", "b", "c"]  # 0.5 until then
+    task.tune(rows, results)
+    after = task.score(rows, results)
+    assert after["f1_macro"] > before["f1_macro"]
+    again = TextClassification.from_config(tiny_tokenizer, PretrainedConfig(**task.model_config()))
+    assert again.threshold == task.threshold and len(task.threshold) == 3
+    asked_again = task_of(["a", "b", "c"], tiny_tokenizer, "multi_label", **options)
+    asked_again.adopt(TextClassification.saved(PretrainedConfig(**task.model_config())))
+    assert asked_again.threshold == task.threshold
+    served = again.answers_in_graph(again.outputs(logits, {}, None), {}, {}, None)
+    served = {name: value.numpy() for name, value in served.items()}
+    for index in range(2):
+        expected = task.decode(results, index, {})
+        assert again.read_served(served, index, {}) == expected
+        assert [name.decode() for name in served["present"][index] if name] == expected["label"]
 
 
 def test_labels_come_back_as_unicode(logits):

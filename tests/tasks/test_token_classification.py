@@ -301,3 +301,15 @@ def test_entities_are_marked_in_the_line():
     entity = {"entity_group": "thing", "word": "film", "start": 7, "end": 11}
     assert task.line({"text": text}, {"entities": [entity]}) == "A dull [thing film]"
     assert task.line({"tokens": text.split()}, {"entities": []}) == text
+
+
+def test_weights_of_tags_pass_over_sub_tokens_without_one():
+    task = task_of(class_weights="balanced")
+    task.weigh({"tags": [[0, 0, 1], [0]]})
+    assert task.class_loss.class_weights == {BIO[0]: 4 / (len(BIO) * 3), BIO[1]: 4 / len(BIO)}
+    logits = np.zeros((1, 3, len(BIO)), np.float32)
+    losses, counts = task.loss(np.array([[0, -100, 1]], np.int32), {"logits": logits})
+    weights = list(task.class_loss.class_weights.values())
+    np.testing.assert_allclose(losses, [sum(weights) * np.log(len(BIO))], rtol=1e-6)
+    assert counts.numpy().tolist() == [2.0]
+    assert task_of().settings()["class_weights"] is None

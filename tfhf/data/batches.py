@@ -126,6 +126,7 @@ def assembler(store, task, phase, *, seed=0, widths=None, first=0):
 
     tensors = {name: store.tensor(name) for name in store.arrays}
     width_of = _widths_of(store, widths)
+    finish = finisher(task, phase, seed)
 
     def assemble(rows, epoch):
         weights = tf.cast(rows >= 0, tf.float32)
@@ -140,6 +141,26 @@ def assembler(store, task, phase, *, seed=0, widths=None, first=0):
                     columns[name.removesuffix("input_ids") + "attention_mask"] = mask
             else:
                 columns[name] = tf.gather(tensors[name], rows)
+        return finish(columns, rows, feature, weights, epoch)
+
+    # No Python branches on tensors, so traced faster.
+    return tf.autograph.experimental.do_not_convert(assemble)
+
+
+def finisher(task, phase, seed):
+    """Makes the function that turns the padded columns of a batch into what Keras takes.
+
+    Args:
+        task, phase, seed: as for `assembler`.
+
+    Returns:
+        `finish(columns, rows, feature, weights, epoch)`: the columns, the `(B,)` feature numbers
+        that the draws of `prepare` follow from, those that the model sees, the weights and the
+        epoch → `(inputs, targets, weights)`.
+    """
+    import tensorflow as tf
+
+    def finish(columns, rows, feature, weights, epoch):
         key = tf.constant(seed, tf.int32) + 1_000_003 * tf.cast(epoch, tf.int32)
         keys = tf.stack([tf.fill(tf.shape(rows), key), tf.cast(rows, tf.int32)], 1)
         if phase != "predict":
@@ -148,8 +169,7 @@ def assembler(store, task, phase, *, seed=0, widths=None, first=0):
         targets = {} if phase == "predict" else targets
         return columns | {"feature": feature}, _only(targets), weights
 
-    # No Python branches on tensors, so traced faster.
-    return tf.autograph.experimental.do_not_convert(assemble)
+    return finish
 
 
 def _widths_of(store, widths):

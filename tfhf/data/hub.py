@@ -34,31 +34,68 @@ def read_hub(path, name=None, revision=None):
     Raises:
         UserError: if the dataset cannot be had.
     """
+    loaded, notes = _asked(_load, path, name, revision)
+    source = path if name is None else f"{path} {name}"
+    tables = {}
+    for split, found in _splits(source, [one for one in loaded if len(loaded[one])], notes).items():
+        tables[split] = Table(f"{source} {found}", loaded[found], _by_row(f"{source} {found}"))
+    return tables, notes
+
+
+def stream_hub(path, name=None, revision=None):
+    """Opens a dataset without downloading it.
+
+    Args:
+        path, name, revision: as for `read_hub`.
+
+    Returns:
+        Split → what messages call it, and its `datasets.IterableDataset`; and notes, as
+        `read_hub` gives them.
+
+    Raises:
+        UserError: if the dataset cannot be had.
+    """
+    loaded, notes = _asked(_open, path, name, revision), []
+    source = path if name is None else f"{path} {name}"
+    splits = _splits(source, list(loaded), notes)
+    return {split: (f"{source} {found}", loaded[found]) for split, found in splits.items()}, notes
+
+
+def _asked(ask, path, name, revision):
+    """What `ask(path, name, revision)` gives; its failures as one line."""
     import datasets
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
         validate_repo_id(path)
         with _without_warnings():
-            loaded, notes = _load(path, name, revision)
+            return ask(path, name, revision)
     except HFValidationError:
         raise UserError(
             f"data.path: {path!r} is no file, no folder, and no dataset id of the Hub"
         ) from None
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise _explain(error, path, name, revision) from error
-    source = path if name is None else f"{path} {name}"
-    tables = {}
+
+
+def _splits(source, names, notes):
+    """Split → what the dataset calls it; notes those of other names."""
+    splits = {}
     for split in STEMS:
-        found = _split_called(split, [one for one in loaded if len(loaded[one])])
-        if found is None:
-            continue
-        if found != split:
-            notes.append(f"data.{split}: split {found!r} of {source}")
-        tables[split] = Table(f"{source} {found}", loaded[found], _by_row(f"{source} {found}"))
-    if "train" not in tables:
-        raise UserError(f"data.path: {source} has no train split; found {list(loaded)}")
-    return tables, notes
+        found = _split_called(split, names)
+        if found is not None:
+            splits[split] = found
+            if found != split:
+                notes.append(f"data.{split}: split {found!r} of {source}")
+    if "train" not in splits:
+        raise UserError(f"data.path: {source} has no train split; found {names}")
+    return splits
+
+
+def _open(path, name, revision):
+    import datasets
+
+    return datasets.load_dataset(path, name, revision=revision, streaming=True)
 
 
 def _load(path, name, revision):

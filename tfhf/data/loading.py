@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from tfhf.data.files import SPLITS, is_local, path_files, split_files
-from tfhf.data.hub import read_hub
+from tfhf.data.hub import read_hub, stream_hub
+from tfhf.data.parts import file_parts, first_rows, hub_parts
 from tfhf.data.reading import check_rows
 from tfhf.data.rows import Rows
 from tfhf.data.splits import set_aside, subset
+from tfhf.data.streaming import Stream, check_named, named
 from tfhf.data.tables import read_table
 from tfhf.errors import UserError, did_you_mean
 
@@ -27,11 +29,14 @@ class Loaded:
             whose columns are the roles; texts are memory-mapped, labels encoded.
         where: split → function from the number of a row, from 0, to its place in the files.
         notes: what a person should know, one line each.
+        stream: the `streaming.Stream` of a streamed set, whose "train" among the splits is its
+            first window; else None.
     """
 
     splits: dict
     where: dict
     notes: list[str] = field(default_factory=list)
+    stream: Stream | None = None
 
 
 def load(
@@ -50,6 +55,8 @@ def load(
     on_unlabeled="error",
     on_empty="keep",
     seed=42,
+    window=None,
+    rows=None,
 ):
     """Loads every split, checks every row, and encodes the labels. TensorFlow is not imported.
 
@@ -69,6 +76,10 @@ def load(
         on_unlabeled: "error", or "drop" to leave out rows without a label.
         on_empty: "keep", or "drop" to leave out rows with an empty text.
         seed: decides which rows `limit` draws and which are set aside for validation.
+        window: streams train, so many rows at a time: of train no more is checked than the first
+            window, whose labels must be named; the other splits are read whole from files, and as
+            many of their first rows as `limit` says from the Hub. None reads everything.
+        rows: of a streamed train, rows per epoch; None where nobody knows.
 
     Returns:
         `Loaded`. Without a validation split, a tenth of train is set aside, by label where each row
@@ -79,21 +90,32 @@ def load(
     """
     _check_choices(on_unlabeled, on_empty, limit)
     reading = {"encoding": encoding, "separator": separator, "field": field}
-    tables, notes = _read_splits(path, name, revision, files, reading)
+    stream = None
+    if window is None:
+        tables, notes = _read_splits(path, name, revision, files, reading)
+    else:
+        train, tables, notes = _stream_splits(path, name, revision, files, reading, limit or {})
+        stream = Stream(*train, window=window, seed=seed, told=rows)
+        tables["train"] = stream.first_tables()
     splits = {
-        split: Rows(f"data.{split}", tables[split], kinds, columns)
+        split: Rows(_called(split, stream), tables[split], kinds, columns)
         for split in SPLITS
         if split in tables
     }
     _check_listed(splits, kinds, columns or {})
     _check_same_roles(splits)
+    if stream is not None:
+        check_named(splits["train"], kinds, labels)
     learned, more = _decide(splits["train"], kinds, labels)
-    notes += more
+    if stream is None:
+        notes += more
+    else:
+        stream.settle(splits["train"], kinds, columns, learned, on_unlabeled, on_empty)
     if files is None and "test" in splits:
         notes += _leave_out_unlabeled(splits, kinds)
     checked, kept = {}, {}
-    for split, rows in splits.items():
-        checked[split], kept[split], more = check_rows(rows, kinds, learned, on_unlabeled, on_empty)
+    for split, part in splits.items():
+        checked[split], kept[split], more = check_rows(part, kinds, learned, on_unlabeled, on_empty)
         notes += more
     notes += _choose(kept, _classes(checked["train"]), limit or {}, seed)
     checked.setdefault("validation", checked["train"])
@@ -103,6 +125,7 @@ def load(
         {split: _select(checked[split], kept[split]) for split in there},
         {split: _places(splits[split], kept[split]) for split in there},
         notes,
+        stream,
     )
 
 
@@ -128,6 +151,11 @@ def describe(dataset):
     return counted
 
 
+def _called(split, stream):
+    """What messages call a split: of a stream, the rows that were looked at."""
+    return named(0, stream.looked_at) if stream and split == "train" else f"data.{split}"
+
+
 def _check_choices(on_unlabeled, on_empty, limit):
     for key, value, allowed in (
         ("on_unlabeled", on_unlabeled, ("error", "drop")),
@@ -150,11 +178,7 @@ def _check_choices(on_unlabeled, on_empty, limit):
 
 def _read_splits(path, name, revision, files, reading):
     """Split → list of `Table`, and notes."""
-    if files is None and path is None:
-        raise UserError("data: nothing to read; set data.path, or data.train and other files")
-    local = files is not None or is_local(str(path))
-    _check_used(reading if not local else {"name": name, "revision": revision}, local)
-    if not local:
+    if not _check_used(path, name, revision, files, reading):
         tables, notes = read_hub(str(path), name, revision)
         return {split: [table] for split, table in tables.items()}, notes
     found = path_files(str(path)) if files is None else split_files(files)
@@ -162,12 +186,39 @@ def _read_splits(path, name, revision, files, reading):
     return tables, []
 
 
-def _check_used(unused, local):
-    """Refuses keys that this source has no use for, rather than passing over them."""
-    for key, value in unused.items():
+def _stream_splits(path, name, revision, files, reading, limit):
+    """The parts of train and how many rows they have; split → list of `Table`; and notes."""
+    notes = []
+    if _check_used(path, name, revision, files, reading):
+        found = path_files(str(path)) if files is None else split_files(files)
+        train = file_parts(found.pop("train"), reading["encoding"])
+        tables = {split: [read_table(one, **reading) for one in found[split]] for split in found}
+        missing = "name data.validation"
+    else:
+        found, notes = stream_hub(str(path), name, revision)
+        train = hub_parts(*found.pop("train"))
+        read = [split for split in found if split in limit]
+        tables = {split: [first_rows(*found[split], limit[split])] for split in read}
+        missing = "set data.limit.validation, so many of its first rows are read"
+        if "validation" not in found:
+            missing = f"{path} has none, so name files: data.train and data.validation"
+        if "test" in found and "test" not in limit:
+            notes.append("data.test: left out; data.limit.test says how many first rows to read")
+    if "validation" not in tables:
+        raise UserError(f"data.validation: none is set aside of a stream; {missing}")
+    return train, tables, notes
+
+
+def _check_used(path, name, revision, files, reading):
+    """Whether the rows are in files here; refuses keys that such a source has no use for."""
+    if files is None and path is None:
+        raise UserError("data: nothing to read; set data.path, or data.train and other files")
+    local = files is not None or is_local(str(path))
+    for key, value in (reading if not local else {"name": name, "revision": revision}).items():
         if value is not None:
             wanted = "data sets of the Hub, and these are files" if local else "files of your own"
             raise UserError(f"data.{key}: is for {wanted}; leave it out; received {value!r}")
+    return local
 
 
 def _check_listed(splits, kinds, columns):

@@ -168,6 +168,17 @@ class Plan:
 
         return tf.data.Dataset.range(len(self._sizes)).flat_map(plain(of_group))
 
+    def in_numpy(self, epoch):
+        """Yields the `(B,)` int64 feature numbers of an epoch's batches in their order."""
+        for place in range(len(self._sizes)):
+            rows, starts, ends = (tensor.numpy() for tensor in self._group(place, epoch))
+            for start, end in zip(starts, ends, strict=True):
+                yield rows[start:end]
+
+    def shares(self, epoch):
+        """Yields the real tokens and all tokens of each batch of an epoch, in their order."""
+        return zip(*self.real_share(epoch), strict=True)
+
     def real_share(self, epoch):
         """Tokens per batch of an epoch: `(steps,)` int64 real ones, and all that are fed."""
         parts = []

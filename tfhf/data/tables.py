@@ -169,12 +169,12 @@ def _read_binary(path, kind):
             digest = hashlib.file_digest(stream, "blake2b").hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    rows = npz_rows if kind == "npz" else partial(_arrow_rows, kind=kind)
+    rows = npz_rows if kind == "npz" else partial(arrow_rows, kind=kind)
     dataset = _cached(path, [digest, kind], lambda: rows(path))
     return Table(str(path), dataset, _by_row(path), folder=path.parent)
 
 
-def _arrow_rows(path, kind):
+def arrow_rows(path, kind):
     """Yields the batches of a Parquet or Arrow file; every kind of string becomes plain string."""
     if not path.stat().st_size:
         raise UserError(f"{path} is empty")

@@ -58,12 +58,8 @@ class TokenStore:
         """
         folder = Path(folder)
         writer = _Writer(folder, task.padding)
-        for start in range(0, len(dataset), task.rows_at_once):
-            rows = _decoded(dataset, start, min(start + task.rows_at_once, len(dataset)))
-            columns = dict(task.encode(rows))
-            count = len(next(iter(columns.values())))
-            local = np.asarray(columns.pop("row", range(count)), np.int64)
-            writer.add(columns, local + start)
+        for columns, rows in encoded(dataset, task):
+            writer.add(columns, rows)
         writer.close()
         return cls(folder)
 
@@ -120,6 +116,39 @@ class TokenStore:
         return np.unique(self.array("row")[cut])
 
 
+def encoded(dataset, task):
+    """Yields what `task.encode` gives for some rows after the other, and whose rows they are.
+
+    Args:
+        dataset, task: as for `TokenStore.build`.
+
+    Yields:
+        Column → list or array of m values, and the `(m,)` int64 numbers of their rows.
+
+    Raises:
+        UserError: if an image cannot be decoded.
+    """
+    for start in range(0, len(dataset), task.rows_at_once):
+        rows = _decoded(dataset, start, min(start + task.rows_at_once, len(dataset)))
+        columns = dict(task.encode(rows))
+        count = len(next(iter(columns.values())))
+        yield columns, np.asarray(columns.pop("row", range(count)), np.int64) + start
+
+
+def flattened(values):
+    """Lists of integers → one `(sum of lengths,)` int64 array, and the `(N,)` int64 lengths."""
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    return np.fromiter(chain.from_iterable(values), np.int64, lengths.sum()), lengths
+
+
+def narrowed(values):
+    """Numbers as they are stored: float32 or int32; pixels stay bytes."""
+    array = np.asarray(values)
+    if array.dtype == np.uint8:
+        return array
+    return array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+
+
 def _decoded(dataset, first, last):
     """Some rows, their images decoded; one that cannot be is named."""
     try:
@@ -147,18 +176,14 @@ class _Writer:
     def add(self, columns, rows):
         for name, values in columns.items():
             if name in self.padding:
-                lengths = np.fromiter(map(len, values), np.int64, len(values))
-                flat = np.fromiter(chain.from_iterable(values), np.int64, lengths.sum())
+                flat, lengths = flattened(values)
                 last = self.ends.get(name)
                 ends = np.cumsum(lengths) + (0 if last is None else last)
                 self._append(f"{name}.offsets", ends if last is not None else np.r_[0, ends])
                 self.ends[name] = np.r_[last or 0, ends][-1]  # rows of blank lines give no feature
                 self._append(name, flat.astype(self._wide_enough(name, flat)))
             else:
-                array = np.asarray(values)
-                narrow = np.float32 if array.dtype.kind == "f" else np.int32
-                # Pixels stay bytes.
-                self._append(name, array if array.dtype == np.uint8 else array.astype(narrow))
+                self._append(name, narrowed(values))
         self._append("row", rows)
 
     def _wide_enough(self, name, values):

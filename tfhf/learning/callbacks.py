@@ -18,7 +18,7 @@ class Progress(tf_keras.callbacks.Callback):
         log: called with a dictionary per logged step: `step`, `epoch`, `loss` (mean since the last
             row), `learning_rate`, `tokens_per_second` (real tokens), `real_tokens` (share of all
             tokens fed), `seconds` since the start.
-        plan: an `orders.Plan`, which says how many tokens each batch has.
+        plan: an `orders.Plan` or `windowed.StreamPlan`; says how many tokens each batch has.
         epochs: number of epochs.
         every: steps between two logged rows.
     """
@@ -42,14 +42,14 @@ class Progress(tf_keras.callbacks.Callback):
         self.done = 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.real, self.fed = self.plan.real_share(epoch)
+        self.shares = self.plan.shares(epoch)
         self.epoch = epoch
         # The time of validation and saving is not the training's.
         self.since = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         self.losses.append(logs["step_loss"])
-        self.tokens += (self.real[batch], self.fed[batch])
+        self.tokens += next(self.shares)
         self.done += 1
         last = batch + 1 == self.plan.steps
         if len(self.losses) == self.every or last:
@@ -161,6 +161,8 @@ class Validation(tf_keras.callbacks.Callback):
         step = int(self.model.optimizer.iterations.numpy())
         numbers = {name: v for name, v in values.items() if not isinstance(v, dict)}
         self.log({"step": step, "epoch": epoch + 1, "validation": numbers})
+        if logs is not None:  # for callbacks that come after
+            logs |= {f"val_{name}": value for name, value in numbers.items()}
         value = values[self.monitor]
         improved = metrics.better(self.monitor, value, self.best)
         if improved or self.best_epoch == 0:

@@ -36,6 +36,7 @@ class Model(tf_keras.Model):
         if seed is None:
             seed = int(tf.random.uniform([], maxval=tf.int32.max, dtype=tf.int32))
         self.seed = seed
+        self._frozen = frozenset()
         self.tells_step_loss = False  # for a callback that logs; Keras' progress bar shows it
         self._loss_of = task.loss
         self._mean_loss = tf_keras.metrics.Mean(name="loss")
@@ -74,6 +75,23 @@ class Model(tf_keras.Model):
         self.distribute_reduction_method = "first"
         self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
 
+    def freeze(self, variables):
+        """Leaves variables as they are from now on; call it before `compile`.
+
+        Args:
+            variables: of the backbone; those frozen before stay so.
+        """
+        self._frozen |= {variable.ref() for variable in variables}
+
+    @property
+    def trainable_weights(self):
+        return [v for v in super().trainable_weights if v.ref() not in self._frozen]
+
+    @property
+    def non_trainable_weights(self):
+        frozen = [v for v in super().trainable_weights if v.ref() in self._frozen]
+        return super().non_trainable_weights + frozen
+
     @property
     def metrics(self):
         compiled = self.compiled_metrics.metrics if self._is_compiled else []
@@ -94,7 +112,7 @@ class Model(tf_keras.Model):
             with tf.GradientTape() as tape:
                 total, count, outputs = self._sums(inputs, targets, weights, self._noise(0))
                 count = _over_replicas(count)
-                share = tf.math.divide_no_nan(total, count)
+                share = self._scaled(tf.math.divide_no_nan(total, count))
             gradients = tape.gradient(share, variables)
             self._update_metrics(targets, outputs, weights)
         else:
@@ -105,12 +123,23 @@ class Model(tf_keras.Model):
                 None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
                 for gradient in gradients
             ]
+        if self._scales_loss:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
         if not self.jit_compile and strategy.on_cpu():  # XLA has no such operation
             _share_memory(variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
         return self._results() | ({"step_loss": loss} if self.tells_step_loss else {})
+
+    @property
+    def _scales_loss(self):
+        """Whether gradients are computed in float16, where small ones would be 0; Keras then puts
+        an optimizer around the one given, which scales the loss and skips what overflows."""
+        return isinstance(self.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
+
+    def _scaled(self, loss):
+        return self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
 
     def _noise(self, part):
         """What dropout draws in one slice of this replica's share of the batch."""
@@ -151,8 +180,9 @@ class Model(tf_keras.Model):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
             with tf.GradientTape() as tape:
                 more, labels, outputs = self._sums(*part, self._noise(step))
+                scaled = self._scaled(more)
             self._update_metrics(part[1], outputs, part[2])
-            gradients = tape.gradient(more, variables)
+            gradients = tape.gradient(scaled, variables)
             unreached.update(place for place, one in enumerate(gradients) if one is None)
             sums = [
                 before if one is None else before + tf.convert_to_tensor(one)

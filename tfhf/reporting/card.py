@@ -192,8 +192,8 @@ def _training(record):
     if rows is not None:
         facts.append(f"{rows:,.0f} training rows")
     facts += [
-        f"{key.replace('_', ' ')} {train[key]}"
-        for key in ("epochs", "batch_size", "learning_rate", "schedule", "seed")
+        f"{key.replace('_', ' ')} {_name(train[key])}"
+        for key in ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "seed")
         if train.get(key) is not None
     ]
     if record.best_epoch is not None:
@@ -205,6 +205,11 @@ def _training(record):
     if seconds is not None:
         facts.append(f"{seconds / 60:.1f} minutes in all")
     return ", ".join(facts) + "." if facts else "Nothing about the training was recorded."
+
+
+def _name(value):
+    """The name of what has arguments beside it; other values as they are."""
+    return value["name"] if isinstance(value, dict) and "name" in value else value
 
 
 def _limits(record):

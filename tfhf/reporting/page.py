@@ -160,12 +160,14 @@ def _headline(record):
 
 def _tiles(record):
     """Facts of the run in a few words each, as (name, value); what is unknown is left out."""
-    trained = number(record.split("train").get("rows"))
+    train = record.split("train")
+    trained = number(train.get("rows"))
+    unknown = "streamed" if train.get("streamed") else None
     parameters = number(record.data.get("parameters"))
     took = number(record.environment.get("seconds"))
     last = record.steps[-1] if record.steps else {}
     tiles = [
-        ("training rows", f"{trained:,.0f}" if trained is not None else None),
+        ("training rows", f"{trained:,.0f}" if trained is not None else unknown),
         ("parameters", short(parameters)),
         ("steps", f"{last['step']:,.0f}" if last else None),
         ("best epoch", record.best_epoch),
@@ -199,6 +201,9 @@ def _lengths(record):
     table = []
     for split in SPLITS:
         facts = record.split(split)
+        if facts.get("streamed"):
+            table.append((f"{split}, streamed", number(facts.get("rows")), [None] * 5, None))
+            split, facts = f"{split}, its first rows", section(facts, "first")
         lengths = section(facts, "lengths")
         if facts:
             percentiles = section(lengths, "percentiles")

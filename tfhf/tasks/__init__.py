@@ -1,11 +1,13 @@
 """The kinds of problem tfhf solves: one file each, found by its name.
 
 A task is a module of this folder that holds one subclass of `Task`; adding the file adds the task.
+A recipe may also name one of the user's own: `module:name`.
 """
 
 import importlib
 import pkgutil
 
+from tfhf import custom
 from tfhf.errors import UserError, did_you_mean
 from tfhf.tasks.base import Task
 
@@ -19,14 +21,19 @@ def get(name):
     """Finds a task's class by its file name.
 
     Args:
-        name: such as `text_classification`.
+        name: such as `text_classification`; or the place of a user's own, which is imported.
 
     Returns:
-        The subclass of `Task` in that file.
+        The subclass of `Task` in that file, or of that name.
 
     Raises:
         UserError: if there is no such task.
     """
+    if ":" in name:
+        own = custom.load(name, "task")
+        if not (isinstance(own, type) and issubclass(own, Task)):
+            raise UserError(f"task: {name} must be a class derived from tfhf.tasks.Task")
+        return own
     if name not in names():
         hint = did_you_mean(name, names())
         raise UserError(f"task: unknown task {name!r}{hint}; tasks: {', '.join(names())}")

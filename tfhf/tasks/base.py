@@ -182,8 +182,9 @@ class Task:
 
     @classmethod
     def name(cls):
-        """The task's name: that of its file."""
-        return cls.__module__.rpartition(".")[2]
+        """The task's name: that of its file, or the place of a user's own."""
+        package, _, name = cls.__module__.rpartition(".")
+        return name if package == __package__ else f"{cls.__module__}:{cls.__name__}"
 
     @classmethod
     def options(cls):
@@ -219,6 +220,13 @@ class Task:
         Args:
             folder: the folder, its other files written.
             backbone: the transformers model.
+        """
+
+    def weigh(self, rows):
+        """Takes from the training rows what the loss must know of them: how frequent classes are.
+
+        Args:
+            rows: the training split's `datasets.Dataset`.
         """
 
     @property

@@ -10,8 +10,9 @@ from tfhf.data import image_files
 from tfhf.data.columns import Image, Label
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
+from tfhf.learning.losses import ClassWeights, Gamma, Smoothing
 from tfhf.tasks.base import Task
-from tfhf.tasks.text_classification import PROBLEM_TYPES, Problem, TextClassification
+from tfhf.tasks.text_classification import PROBLEM_TYPES, Problem, TextClassification, Threshold
 
 
 class ImageClassification(TextClassification):
@@ -28,7 +29,7 @@ class ImageClassification(TextClassification):
         features: `datasets.Features` with `image` and `label`: a `ClassLabel` (one class), a list
             of `ClassLabel` (any number of classes) or a float (regression).
         problem: what the label column holds; found out from the column where it is None.
-        threshold: probability from which a class of a multi-label problem counts as present.
+        threshold, class_weights, label_smoothing, focal_gamma: as for texts.
         min_crop, shift, flip, jitter: random changes in training, see
             `tfhf.learning.augmentation.augment`. None is made unless asked for: a mirrored digit is
             another sign, and colours tell which fruit is ripe.
@@ -66,14 +67,25 @@ class ImageClassification(TextClassification):
         features,
         *,
         problem: Problem | None = None,
-        threshold: Annotated[float, Ge(0.0)] = 0.5,
+        threshold: Threshold = 0.5,
+        class_weights: ClassWeights | None = None,
+        label_smoothing: Smoothing = 0.0,
+        focal_gamma: Gamma = 0.0,
         min_crop: Annotated[float, Gt(0), Le(1)] = 1.0,
         shift: Annotated[float, Ge(0), Lt(1)] = 0.0,
         flip: bool = False,
         jitter: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ):
         # The processor is no tokenizer, whose longest input would be checked.
-        super().__init__(None, features, problem=problem, threshold=threshold)
+        super().__init__(
+            None,
+            features,
+            problem=problem,
+            threshold=threshold,
+            class_weights=class_weights,
+            label_smoothing=label_smoothing,
+            focal_gamma=focal_gamma,
+        )
         self.processor = processor
         self.changes = {"min_crop": min_crop, "shift": shift, "flip": flip, "jitter": jitter}
 
@@ -94,7 +106,8 @@ class ImageClassification(TextClassification):
         }
 
     def settings(self):
-        return {"problem": self.problem, "threshold": self.threshold} | self.changes
+        known = {"problem": self.problem, "threshold": self.threshold}
+        return known | self.class_loss.settings() | self.changes
 
     @property
     def inputs(self):

@@ -1,5 +1,6 @@
 """Classes, sets of classes or a number for one text or a pair of texts."""
 
+from itertools import chain
 from typing import Annotated, Literal
 
 from annotated_types import Ge
@@ -8,9 +9,12 @@ from tfhf.data.columns import Label, Text
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.learning import text_ends
+from tfhf.learning.losses import ClassLoss, ClassWeights, Gamma, Smoothing
 from tfhf.tasks.base import Task
 
 Problem = Literal["single_label", "multi_label", "regression"]
+Threshold = Annotated[float, Ge(0.0)] | Literal["tuned"]
+UNTUNED = 0.5
 
 # transformers' names for the three problems, in the config of every classifier.
 PROBLEM_TYPES = {
@@ -30,10 +34,13 @@ class TextClassification(Task):
         max_length: longest input in tokens, special tokens included; longer texts are cut, the
             longer text of a pair first.
         problem: what the label column holds; found out from the column where it is None.
-        threshold: probability from which a class of a multi-label problem counts as present.
+        threshold: probability from which a class of a multi-label problem counts as present; with
+            `tuned` each class gets its own, the best on validation, at the end of the training.
+        class_weights, label_smoothing, focal_gamma: see `losses.ClassLoss`.
 
     Raises:
-        UserError: if `max_length` is more than the model can read.
+        UserError: if `max_length` is more than the model can read, or the labels do not fit the
+            options.
     """
 
     auto_class = "TFAutoModelForSequenceClassification"
@@ -53,7 +60,10 @@ class TextClassification(Task):
         *,
         max_length: Annotated[int, Ge(4)] = 128,
         problem: Problem | None = None,
-        threshold: Annotated[float, Ge(0.0)] = 0.5,
+        threshold: Threshold = 0.5,
+        class_weights: ClassWeights | None = None,
+        label_smoothing: Smoothing = 0.0,
+        focal_gamma: Gamma = 0.0,
     ):
         super().__init__(processor, features, max_length=max_length)
         if processor is not None and max_length > processor.model_max_length:
@@ -67,6 +77,21 @@ class TextClassification(Task):
         self.problem, self.labels = _problem_of(features["label"])
         if problem is not None and problem != self.problem:
             raise UserError(f"options.problem: the labels make it {self.problem}; got {problem!r}")
+        self.class_loss = ClassLoss(self.labels or [], class_weights, label_smoothing, focal_gamma)
+        self._check_problem()
+
+    def _check_problem(self):
+        """Refuses options that say nothing about this kind of problem."""
+        if self.threshold == "tuned" and self.problem != "multi_label":
+            raise UserError(
+                "options.threshold: tuned is for sets of classes; the labels make it "
+                f"{self.problem}"
+            )
+        if self.problem == "regression" and self.class_loss.is_changed:
+            raise UserError(
+                "options: class_weights, label_smoothing and focal_gamma are for classes; the "
+                "labels are numbers"
+            )
 
     @property
     def monitor(self):
@@ -122,7 +147,34 @@ class TextClassification(Task):
 
     def settings(self):
         roles = {"roles": list(self.serving_inputs), "threshold": self.threshold}
-        return super().settings() | roles
+        return super().settings() | roles | self.class_loss.settings()
+
+    def weigh(self, rows):
+        if not self.class_loss.needs_counts:
+            return
+        labels = rows["label"][:]
+        if self.problem == "single_label":
+            self.class_loss.balance(labels)
+        else:
+            self.class_loss.balance(chain.from_iterable(labels), rows=len(labels))
+
+    def tune(self, rows, results):
+        if self.threshold == "tuned":
+            from tfhf.learning.thresholds import best_thresholds
+
+            references = self._targets(rows["label"][:])
+            self.threshold = best_thresholds(references, results["probabilities"], UNTUNED)
+
+    def adopt(self, settings):
+        if self.threshold == "tuned":
+            self.threshold = settings.get("threshold", UNTUNED)
+        if self.class_loss.needs_counts:
+            self.class_loss.class_weights = settings.get("class_weights")
+
+    @property
+    def _cut(self):
+        """The threshold in use: one for all classes, or a list with one for each."""
+        return UNTUNED if self.threshold == "tuned" else self.threshold
 
     def encode(self, rows):
         pairs = rows["text_pair"] if self.pair else None
@@ -183,12 +235,9 @@ class TextClassification(Task):
 
         logits = outputs["logits"]
         if self.problem == "single_label":
-            classes = tf.cast(targets, tf.int32)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+            losses = self.class_loss.of_classes(tf.cast(targets, tf.int32), logits)
         elif self.problem == "multi_label":
-            losses = tf.reduce_mean(
-                tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, tf.float32), logits), -1
-            )
+            losses = self.class_loss.of_sets(tf.cast(targets, tf.float32), logits)
         else:
             losses = tf.square(self._numbers(logits) - tf.cast(targets, tf.float32))
         return losses, tf.ones_like(losses)
@@ -214,6 +263,8 @@ class TextClassification(Task):
         }
 
     def decode(self, results, index, row):
+        import numpy as np
+
         score = float(results["score"][index])
         if self.problem == "regression":
             return {"score": score}
@@ -222,7 +273,8 @@ class TextClassification(Task):
         if self.problem == "single_label":
             label = results["label"][index].decode("utf-8")
         else:
-            label = [name for name, value in named.items() if value >= self.threshold]
+            over = results["probabilities"][index] >= np.float32(self._cut)
+            label = [name for name, present in zip(self.labels, over, strict=True) if present]
         return {"label": label, "score": score, "probabilities": named}
 
     def present(self, results, index, row, top_k=1, threshold=0.0, function_to_apply=None):
@@ -297,6 +349,8 @@ class TextClassification(Task):
         }[self.problem]
 
     def score(self, rows, results):
+        import numpy as np
+
         from tfhf.learning import metrics
 
         references, predictions = rows["label"][:], results["score"]
@@ -306,13 +360,29 @@ class TextClassification(Task):
             metric = metrics.Classes(self.labels)
         elif self.problem == "multi_label":
             references = [[int(value) for value in row] for row in self._targets(references)]
-            predictions = (results["probabilities"] >= self.threshold).astype(int)
+            over = results["probabilities"] >= np.float32(self._cut)
+            predictions = over.astype(int)
             metric = metrics.LabelSets(self.labels)
         return metric.compute(references=references, predictions=predictions)
 
     @property
     def serving_inputs(self):
         return {"text": TEXT, "text_pair": TEXT} if self.pair else {"text": TEXT}
+
+    def answers_in_graph(self, results, inputs, strings, tokenizer):
+        if self.problem != "multi_label":
+            return results
+        import tensorflow as tf
+
+        over = results["probabilities"] >= tf.constant(self._cut, tf.float32)
+        return results | {"present": tf.where(over, tf.constant(self.labels), "")}
+
+    def read_served(self, answers, index, row):
+        answer = self.decode(answers, index, row)
+        if self.problem != "multi_label":
+            return answer
+        present = [name.decode("utf-8") for name in answers["present"][index].tolist() if name]
+        return answer | {"label": present}
 
     def encode_in_graph(self, tokenizer, strings):
         return tokenizer(strings["text"], strings.get("text_pair"), max_length=self.max_length)

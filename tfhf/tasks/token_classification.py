@@ -2,6 +2,7 @@
 
 import copy
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Literal
 
 from annotated_types import Ge
@@ -11,6 +12,7 @@ from tfhf.data.columns import Tags, Text, Words
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.learning import entity_groups, tagged_words, tagging
+from tfhf.learning.losses import ClassLoss, ClassWeights, Gamma, Smoothing
 from tfhf.tasks.base import Task
 
 PLACES = ("word", "position", "start", "end")  # columns that say where a sub-token belongs
@@ -33,6 +35,7 @@ class TokenClassification(Task):
             mean probability (`average`); or that of the surest one (`max`).
         entities: whether tags mark entities in BIO, BIOES, BILOU or IO (then F1 counts), or say of
             each word what it is (then accuracy does); found out from the tags if None.
+        class_weights, label_smoothing, focal_gamma: see `losses.ClassLoss`; classes are tags.
 
     Raises:
         UserError: if `max_length` is more than the model can read, or windows cannot move on.
@@ -72,6 +75,9 @@ class TokenClassification(Task):
         label_all_tokens: bool = False,
         aggregation: Literal["first", "average", "max"] = "first",
         entities: bool | None = None,
+        class_weights: ClassWeights | None = None,
+        label_smoothing: Smoothing = 0.0,
+        focal_gamma: Gamma = 0.0,
     ):
         super().__init__(processor, features, max_length=max_length)
         self.labels = features["tags"].feature.names
@@ -79,6 +85,7 @@ class TokenClassification(Task):
         self.label_all_tokens = label_all_tokens
         self.marks_entities = tagging.mark_entities(self.labels) if entities is None else entities
         self.joins_windows = True
+        self.class_loss = ClassLoss(self.labels, class_weights, label_smoothing, focal_gamma)
         if processor is not None:
             self._check_lengths()
 
@@ -130,7 +137,16 @@ class TokenClassification(Task):
 
     def settings(self):
         names = ("stride", "label_all_tokens", "aggregation", "entities")
-        return super().settings() | {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in names}
+        return super().settings() | options | self.class_loss.settings()
+
+    def weigh(self, rows):
+        if self.class_loss.needs_counts:
+            self.class_loss.balance(chain.from_iterable(rows["tags"]))
+
+    def adopt(self, settings):
+        if self.class_loss.needs_counts:
+            self.class_loss.class_weights = settings.get("class_weights")
 
     @property
     def inputs(self):
@@ -192,9 +208,7 @@ class TokenClassification(Task):
         import tensorflow as tf
 
         counts = tf.cast(targets >= 0, tf.float32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            tf.maximum(targets, 0), outputs["logits"]
-        )
+        losses = self.class_loss.of_classes(tf.maximum(targets, 0), outputs["logits"])
         return tf.reduce_sum(losses * counts, -1), tf.reduce_sum(counts, -1)
 
     @property
