@@ -24,6 +24,7 @@ OPTIONAL = ["--data?", "--pytorch?"]
 TABLES = {
     **{f"losses-{name}": ("losses.py", [name, *OPTIONAL]) for name in COMPARED},
     **{f"training-{name}": ("training.py", [name, *OPTIONAL]) for name in COMPARED},
+    "step": ("step_profile.py", ["sst2", "--data?"]),
     "start-up": ("start_up.py", ["sst2", *OPTIONAL]),
     "input": ("input_pipeline.py", ["DATA"]),
     "inference": ("inference.py", ["DATA", "--pytorch", "PYTORCH"]),

@@ -23,6 +23,7 @@ class Side:
         share: of the steps of a block; slow sides whose batches are all alike run fewer, so that a
             block takes them about as long as the others.
         extra: what is added to its job.
+        checkout: folder of the tfhf that it imports, if that is another.
         trains: the tasks it can train.
     """
 
@@ -31,6 +32,7 @@ class Side:
     environment: str
     share: float = 1.0
     extra: dict = field(default_factory=dict)
+    checkout: Path | None = None
     trains: tuple = ("text_classification", "token_classification", "summarization")
 
 
@@ -95,7 +97,8 @@ def start(side, pythons, job, arguments, *, steps, watched=False):
     """
     job = job | side.extra | {"steps": max(1, round(steps * side.share))}
     python = pythons[side.environment]
-    return Worker(side.peer, python, job, threads=arguments.threads, watched=watched)
+    given = {"threads": arguments.threads, "checkout": side.checkout, "watched": watched}
+    return Worker(side.peer, python, job, **given)
 
 
 def heading(arguments, job, pythons):

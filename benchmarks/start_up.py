@@ -3,7 +3,8 @@
     python benchmarks/start_up.py sst2 --data DATA     # go_emotions, wnut17, dialogsum, quickstart
 
 Every side starts in a fresh process, in turns, reads and tokenizes the rows, loads the model, and
-trains. Seconds count from the start of the process; memory is watched from outside (Linux):
+trains. Seconds count from the start of the process, and so does its processor time, which other
+programs on the machine disturb less; memory is watched from outside (Linux):
 resident is all of it, anonymous is what belongs to no file.
 
 Prints medians of the turns and their range. Eight minutes on two slow cores.
@@ -38,19 +39,26 @@ def main():
             event: [worker.seconds[event] for worker in runs]
             for event in ("imported", "built", "first_step")
         }
-        share = measuring.ratios(
-            [worker.seconds["first_step"] for worker in workers[first]], seconds["first_step"]
+        share, share_spent = (
+            measuring.spread(measuring.ratios(until(workers[first]), until(runs)), 2)
+            for until in (
+                lambda runs: [worker.seconds["first_step"] for worker in runs],
+                lambda runs: [worker.spent["first_step"] for worker in runs],
+            )
         )
         rows.append(
             [
                 side.name,
                 *(measuring.spread(values) for values in seconds.values()),
-                "" if side is first else measuring.spread(share, 2),
+                "" if side is first else share,
+                measuring.spread([worker.spent["first_step"] for worker in runs]),
+                "" if side is first else share_spent,
                 measuring.spread([worker.memory.resident for worker in runs], 0),
                 measuring.spread([worker.memory.anonymous for worker in runs], 0),
             ]
         )
     header = ["side", "imported, s", "data and model ready, s", "first step done, s"]
+    header += [f"{first.name}'s share of that", "processor s until then"]
     header += [f"{first.name}'s share of that", "resident, MiB", "anonymous, MiB"]
     print(measuring.table(header, rows))
 

@@ -1,6 +1,7 @@
 """Training speed: rows per second of tfhf and its peers, block by block in turns.
 
     python benchmarks/training.py sst2 --data DATA     # go_emotions, wnut17, dialogsum, quickstart
+    python benchmarks/training.py --sides tfhf --before FOLDER    # tfhf at two commits
 
 Every side has a process of its own, loads the same start weights and the same rows, and warms up
 before anything is timed. Then they take turns; all others wait meanwhile. The two sides that batch
@@ -9,14 +10,17 @@ of batches, longest first); the others draw at random or pad everything alike, a
 as much. Every step holds a full batch of real rows.
 
 Prints a Markdown table: rows per second (median of the turns and range), tfhf's ratio to each side
-(median of the rounds and range), seconds from the start of the process to the end of the first
-step. Below it: what share of a large matrix product's rate tfhf reaches with real tokens, counting
-6 operations per token and multiplying weight (2 forward, 4 backward).
+(median of the rounds and range), the same per second of processor time, which other programs on the
+machine disturb less, and seconds from the start of the process to the end of the first step. A
+library that waits for its threads in a loop spends processor time on it. Below the table: what
+share of a large matrix product's rate tfhf reaches with real tokens, counting 6 operations per
+token and multiplying weight (2 forward, 4 backward).
 
 Under ten minutes a set on two slow cores, plus some minutes once for the peers' environments.
 """
 
 import statistics
+from pathlib import Path
 
 import measuring
 import sides
@@ -24,10 +28,13 @@ import sides
 
 def main():
     parser = sides.parser(__doc__.splitlines()[0], rounds=4, steps=50)
+    parser.add_argument("--before", type=Path, help="checkout of another tfhf, as one more side")
     arguments = parser.parse_args()
     rows = arguments.rounds * arguments.steps * sides.jobs.SETS[arguments.set].batch_size
     with sides.prepared(arguments, rows=rows) as job:
         compared, pythons = sides.chosen(arguments, job["task"])
+        if arguments.before:
+            compared.append(sides.Side("tfhf before", "tfhf", "tfhf", checkout=arguments.before))
         print(sides.heading(arguments, job, pythons), flush=True)
         if job["matrix_weights"]:
             compared.append(sides.MATRIX_PRODUCT)
@@ -47,22 +54,30 @@ def main():
 def report(job, workers):
     """Prints the table and the line below it."""
     product = workers.pop(sides.MATRIX_PRODUCT, None)
-    speeds = {
-        side: [worker.job["steps"] * job["batch_size"] / seconds for seconds in worker.blocks]
-        for side, worker in workers.items()
-    }
-    first, *others = workers
-    ratios = {side: measuring.ratios(speeds[first], speeds[side]) for side in others}
+    speeds, thrift = (
+        {
+            side: [worker.job["steps"] * job["batch_size"] / spent for spent in attribute(worker)]
+            for side, worker in workers.items()
+        }
+        for attribute in (lambda worker: worker.blocks, lambda worker: worker.processor)
+    )
+    first = next(iter(workers))
+
+    def compared(values, side):
+        ratio = measuring.spread(measuring.ratios(values[first], values[side]), 2)
+        return [measuring.spread(values[side]), "" if side is first else ratio]
+
     rows = [
         [
             side.name,
-            measuring.spread(speeds[side]),
-            measuring.spread(ratios[side], 2) if side in ratios else "",
+            *compared(speeds, side),
+            *compared(thrift, side),
             f"{worker.seconds['first_step']:.1f}",
         ]
         for side, worker in workers.items()
     ]
-    header = ["side", "rows/s", f"ratio of {first.name} to it", "first step after, s"]
+    ratio = f"ratio of {first.name} to it"
+    header = ["side", "rows/s", ratio, "rows per processor second", ratio, "first step after, s"]
     print(measuring.table(header, rows))
     if product is not None:
         possible = [product.job["steps"] * 2 * 2048**3 / seconds for seconds in product.blocks]

@@ -33,18 +33,23 @@ class Worker:
         job: what is trained, see `jobs.prepare`; `warm_up` steps come before `blocks` of `steps`,
             and `shuffle` says whether rows are drawn in a new order.
         threads: of every library in it.
+        checkout: folder of another tfhf to be imported, or None.
         watched: whether its memory is looked at, which costs a little.
 
     Attributes:
         memory: a `measuring.Memory`, or None.
         seconds: since the process was started: `imported`, `built`, `first_step` and `ready`.
+        spent: seconds of processor time, of all its threads, until then.
         blocks: seconds of each block so far.
+        processor: seconds of processor time, of all its threads, likewise.
         losses: of the last step of each.
     """
 
-    def __init__(self, peer, python, job, *, threads, watched=False):
+    def __init__(self, peer, python, job, *, threads, checkout=None, watched=False):
         LOGS.mkdir(parents=True, exist_ok=True)
-        self.job, self.seconds, self.blocks, self.losses = job, {}, [], []
+        self.job, self.losses = job, []
+        self.seconds, self.spent = {}, {}
+        self.blocks, self.processor = [], []
         self.log = LOGS / f"{peer}.log"
         count = str(threads)
         environment = os.environ | {
@@ -56,6 +61,8 @@ class Worker:
             "PYTHONDONTWRITEBYTECODE": "",
         }
         environment.pop("TF_USE_LEGACY_KERAS", None)  # tfhf's choice is not every peer's
+        if checkout is not None:
+            environment["PYTHONPATH"] = str(checkout)
         started = time.perf_counter()
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -68,7 +75,7 @@ class Worker:
             )
         self.memory = measuring.Memory(self.process.pid) if watched else None
         for event in ("imported", "built", *["first_step"] * (job["warm_up"] > 0), "ready"):
-            self._read(event)
+            self.spent[event] = self._read(event)
             self.seconds[event] = time.perf_counter() - started
 
     def _read(self, event):
@@ -82,8 +89,9 @@ class Worker:
         """Runs one block."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        seconds, loss = self._read("block")
+        seconds, processor, loss = self._read("block")
         self.blocks.append(seconds)
+        self.processor.append(processor)
         self.losses.append(loss)
 
     def close(self):
@@ -101,24 +109,24 @@ def work(peer, job):
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    def tell(event, value=None):
+    def tell(event, value):
         channel.write(json.dumps({event: value}) + "\n")
         channel.flush()
 
     module = importlib.import_module(f"peers.{peer}")
-    tell("imported")
+    tell("imported", time.process_time())
     train = module.build(job)
-    tell("built")
+    tell("built", time.process_time())
     first = []
 
     def after_warming(loss):
         if not first:
             first.append(loss())
-            tell("first_step")
+            tell("first_step", time.process_time())
 
     if job["warm_up"]:
         train(job["warm_up"], lambda: None, after_warming)
-    tell("ready")
+    tell("ready", time.process_time())
     blocks = Blocks(job["steps"], tell)
     train(job["steps"] * job["blocks"], blocks.begin, blocks.after_step)
 
@@ -132,13 +140,14 @@ class Blocks:
     def begin(self):
         if not sys.stdin.readline():
             raise SystemExit
-        self.started = time.perf_counter()
+        self.started = time.perf_counter(), time.process_time()
 
     def after_step(self, loss):
         self.done += 1
         if self.done % self.steps == 0:
             value = loss()  # waits for whatever the device still has to do
-            self.tell("block", [time.perf_counter() - self.started, value])
+            now = time.perf_counter(), time.process_time()
+            self.tell("block", [*(b - a for a, b in zip(self.started, now, strict=True)), value])
             self.begin()
 
 

@@ -37,10 +37,10 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluat
          "scipy", "matplotlib", "pandas", "huggingface_hub", "h5py", "rich"}  # fmt: skip
 # Modules that are nothing but TensorFlow or metrics: whoever imports them wants that.
 MAY_BE_HEAVY = {
-    "learning.model", "learning.optimizers", "learning.schedules", "learning.scoring",
-    "learning.optimization", "learning.callbacks", "learning.events", "learning.metrics",
-    "exports.saved_model", "learning.retrieval_metrics", "learning.entity_metrics",
-    "learning.span_metrics",
+    "learning.model", "learning.layers", "learning.optimizers", "learning.schedules",
+    "learning.scoring", "learning.optimization", "learning.callbacks", "learning.events",
+    "learning.metrics", "exports.saved_model", "learning.retrieval_metrics",
+    "learning.entity_metrics", "learning.span_metrics",
     "learning.decoding.beams", "learning.decoding.generation",
     "learning.decoding.loop", "learning.decoding.rules", "learning.decoding.stepping",
     "learning.decoding.stops", "learning.likelihoods", "learning.character_metrics",

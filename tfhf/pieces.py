@@ -57,7 +57,7 @@ def load_model(
     return trained(source, chosen)
 
 
-def trained(source, task, *, accumulate=1):
+def trained(source, task, *, accumulate=1, seed=None):
     """A checkpoint's weights under a task's head, as a `tfhf.Model` with a `load_report`."""
     load_tensorflow()
     from tfhf.learning.model import Model
@@ -67,7 +67,7 @@ def trained(source, task, *, accumulate=1):
         source, task.auto_class, tokens=tokens, **task.model_config()
     )
     task.set_up(backbone)
-    model = Model(backbone, task, accumulate=accumulate)
+    model = Model(backbone, task, accumulate=accumulate, seed=seed)
     model.load_report = report
     return model
 

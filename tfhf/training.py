@@ -177,7 +177,9 @@ def load_compiled(settings, prepared, steps, strategy):
     tf_keras.mixed_precision.set_global_policy(settings.dtype_policy)
     try:
         with strategy.scope():
-            model = pieces.trained(prepared.source, prepared.task, accumulate=settings.accumulate)
+            model = pieces.trained(
+                prepared.source, prepared.task, accumulate=settings.accumulate, seed=settings.seed
+            )
             frozen = pacing.frozen(model.backbone, settings.freeze)
             model.freeze(frozen)
             schedule, optimizer = dict(settings.schedule), dict(settings.optimizer)

@@ -59,6 +59,94 @@ def test_accumulated_slices_equal_the_whole_batch(toy):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.fixture
+def dropping(toy):
+    """Trains a model that drops out, from the same start; batches in the same order."""
+    model, rows = toy
+    dropouts = [one for one in model.submodules if isinstance(one, tf_keras.layers.Dropout)]
+    start = [v.numpy() for v in model.trainable_variables]
+    batches = list(pieces.to_tf_dataset(rows, model, batch_size=12))[:2]
+
+    def train(seed, steps=2, begun=None):
+        """Weights of model and optimizer afterwards; from `begun`, such a list, with its steps."""
+        again = Model(model.backbone, model.task, seed=seed)
+        again.compile(AdamW(1e-2))
+        again.optimizer.build(again.trainable_variables)
+        state = [*again.trainable_variables, *again.optimizer.variables]
+        zeros = [np.zeros(v.shape, v.dtype.as_numpy_dtype) for v in again.optimizer.variables]
+        for variable, value in zip(state, begun or [*start, *zeros], strict=True):
+            variable.assign(value)
+        for batch in batches[int(again.optimizer.iterations) :][:steps]:
+            again.train_step(batch)
+        return [variable.numpy() for variable in state]
+
+    for one in dropouts:
+        one.rate = 0.5
+    yield train
+    for one in dropouts:
+        one.rate = 0.0
+    for variable, value in zip(model.trainable_variables, start, strict=True):
+        variable.assign(value)
+
+
+def test_dropout_is_a_function_of_seed_and_step(dropping):
+    whole, other = dropping(seed=1), dropping(seed=2)
+    tf.random.normal([3])  # draws of others change nothing
+    resumed = dropping(seed=1, begun=dropping(seed=1, steps=1))
+    assert all((a == b).all() for a, b in zip(whole, resumed, strict=True))
+    assert any((a != b).any() for a, b in zip(whole, other, strict=True))
+
+
+def test_every_slice_of_every_step_draws_its_own(toy):
+    model, _ = toy
+    sliced = Model(model.backbone, model.task, accumulate=3, seed=5)
+    sliced.compile(AdamW())
+    keys = []
+    for step in range(3):
+        sliced.optimizer.iterations.assign(step)
+        keys += [int(sliced._noise(part).key[0]) for part in range(3)]
+    assert keys == [5 * 2**32 + number for number in range(9)]
+
+
+def test_without_a_seed_dropout_follows_the_global_one(toy):
+    model, _ = toy
+    tf_keras.utils.set_random_seed(3)
+    first, second = (Model(model.backbone, model.task).seed for _ in range(2))
+    tf_keras.utils.set_random_seed(3)
+    assert Model(model.backbone, model.task).seed == first != second
+
+
+def test_a_step_is_traced_once_for_all_lengths(toy):
+    model, rows = toy
+    traced = []
+
+    class Counted(Model):
+        def train_step(self, data):
+            traced.append(data[0]["input_ids"].shape.rank)
+            return super().train_step(data)
+
+    counted = Counted(model.backbone, model.task)
+    counted.compile(AdamW(0.0))
+    counted.fit(pieces.to_tf_dataset(rows, counted, batch_size=12, shuffle=True), verbose=0)
+    assert traced == [2]
+
+
+@pytest.mark.slow
+def test_xla_takes_the_same_steps(toy):
+    model, rows = toy
+    start = [v.numpy() for v in model.trainable_variables]
+    found = []
+    for compiled in (False, True):
+        again = Model(model.backbone, model.task, seed=1)
+        again.compile(AdamW(1e-3), jit_compile=compiled)
+        again.fit(pieces.to_tf_dataset(rows, again, batch_size=12), verbose=0)
+        found.append([v.numpy() for v in model.trainable_variables])
+        for variable, value in zip(model.trainable_variables, start, strict=True):
+            variable.assign(value)
+    for plain, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(plain, compiled, atol=1e-4)
+
+
 def test_accumulation_leaves_alone_what_the_loss_does_not_reach(toy):
     model, rows = toy
     model.backbone.spare = tf.Variable([1.0, 2.0], name="spare")
@@ -161,6 +249,13 @@ strategies = {
     "one": tf.distribute.get_strategy(),
     "two": tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
 }
+with strategies["two"].scope():
+    model = tfhf.load_model(sys.argv[3], labels=["a", "b"], max_length=24)
+    model.compile(tfhf.AdamW())
+model.seed, model.accumulate = 0, 3
+for part in range(3):
+    keys = strategies["two"].run(lambda: model._noise(part).key)
+    print(*(int(key[0]) for key in strategies["two"].experimental_local_results(keys)))
 for name, recipe in json.loads(sys.argv[1]).items():
     strategy = strategies[name.split(",")[0]]
     tfhf.train(recipe, out=f"{sys.argv[2]}/{name}", strategy=strategy)
@@ -196,7 +291,9 @@ def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
     data = recipe["data"] | stream | {"labels": ["negative", "positive"]}
     recipes["two, streamed"] = recipes["two"] | {"data": data}
     recipes = json.dumps(recipes)
-    subprocess.run([sys.executable, "-c", STRATEGY, recipes, str(tmp_path)], check=True)
+    command = [sys.executable, "-c", STRATEGY, recipes, str(tmp_path), str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "0 3\n1 4\n2 5\n"  # which dropouts each replica draws, slice by slice
     pairs = (("one", "two"), ("one, tokens", "two, tokens"), ("one", "two, streamed"))
     for names in pairs:
         one, two = (Run(tmp_path / name) for name in names)

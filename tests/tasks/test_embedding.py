@@ -261,6 +261,28 @@ def padded(columns, fills):
     return batch
 
 
+def test_dropout_tells_the_towers_apart(tiny_bert_folder):
+    """They are traced once, and the same text must not lose the same numbers in both."""
+    from tfhf.learning import layers
+
+    model = pieces.load_model(str(tiny_bert_folder), "embedding", loss="triplet", max_length=16)
+    model.compile()
+    ids = tf.constant([[2, 30, 31, 3]])
+    text = {"input_ids": ids, "attention_mask": tf.ones_like(ids)}
+    inputs = {f"{role}{name}": text[name] for role in ("", "positive.") for name in text}
+
+    @tf.function(autograph=False)
+    def towers(step):
+        with layers.training(layers.Noise(1, step)):
+            outputs = model.task.forward(model.backbone, inputs, True)
+        return outputs["embedding"], outputs["positive"]
+
+    first, second = towers(tf.constant(0, tf.int64))
+    assert abs(first - second).numpy().max() > 1e-3
+    again, _ = towers(tf.constant(0, tf.int64))
+    assert (again.numpy() == first.numpy()).all()
+
+
 def test_a_checkpoint_without_a_pooler_embeds(tiny_bert_folder, tmp_path):
     """A masked language model has none, and no vector here comes from one."""
     from transformers import AutoTokenizer, BertConfig, TFBertForMaskedLM

@@ -8,6 +8,8 @@ saved under PyTorch's names.
 import tensorflow as tf
 import tf_keras
 
+from tfhf.learning import layers, strategy
+
 
 class Model(tf_keras.Model):
     """A transformers model that learns one task.
@@ -18,17 +20,22 @@ class Model(tf_keras.Model):
         accumulate: slices into which each batch is cut; they run forward and backward in turn,
             before the one update. The update equals that of the whole batch; the memory for
             activations is that of a slice.
+        seed: of dropout, 0 to 2^31 - 1. Where all devices are CPUs, it and the number of updates so
+            far say what is dropped. None draws one from TensorFlow's global generator.
 
     Raises:
         UserError: if there are several, and the task's loss compares the rows of a batch.
     """
 
-    def __init__(self, backbone, task, *, accumulate=1, **kwargs):
+    def __init__(self, backbone, task, *, accumulate=1, seed=None, **kwargs):
         super().__init__(**kwargs)
         task.check_accumulate(accumulate, **task.settings())
         self.backbone = backbone
         self.task = task
         self.accumulate = accumulate
+        if seed is None:
+            seed = int(tf.random.uniform([], maxval=tf.int32.max, dtype=tf.int32))
+        self.seed = seed
         self._frozen = frozenset()
         self.tells_step_loss = False  # for a callback that logs; Keras' progress bar shows it
         self._loss_of = task.loss
@@ -44,7 +51,9 @@ class Model(tf_keras.Model):
         Returns:
             Output name → float32 tensor, such as `{"logits": (B, C)}`.
         """
-        return self.task.forward(self.backbone, inputs, bool(training))
+        # AutoGraph, which Keras has on, takes longer over transformers' code than tracing does.
+        forward = tf.autograph.experimental.do_not_convert(self.task.forward)
+        return forward(self.backbone, inputs, bool(training))
 
     def compile(
         self, optimizer="rmsprop", loss=None, metrics=None, weighted_metrics=None, **kwargs
@@ -61,6 +70,7 @@ class Model(tf_keras.Model):
         # Batches are filled up with rows of weight 0, which unweighted metrics would count.
         weighted = [*(metrics or ()), *(weighted_metrics or ())]
         super().compile(optimizer=optimizer, weighted_metrics=weighted, **kwargs)
+        layers.replace(self.backbone)
         # What a step returns is already the same on every replica; Keras would add it up.
         self.distribute_reduction_method = "first"
         self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
@@ -89,12 +99,18 @@ class Model(tf_keras.Model):
 
     # === Training ===
 
+    def make_train_function(self, force=False):
+        # TensorFlow traces a function twice that makes variables while it is traced.
+        if hasattr(self.optimizer, "build"):
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data):
         inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
         variables = self.trainable_variables
         if self.accumulate == 1:
             with tf.GradientTape() as tape:
-                total, count, outputs = self._sums(inputs, targets, weights, training=True)
+                total, count, outputs = self._sums(inputs, targets, weights, self._noise(0))
                 count = _over_replicas(count)
                 share = self._scaled(tf.math.divide_no_nan(total, count))
             gradients = tape.gradient(share, variables)
@@ -109,6 +125,8 @@ class Model(tf_keras.Model):
             ]
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
+        if not self.jit_compile and strategy.on_cpu():  # XLA has no such operation
+            _share_memory(variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
@@ -123,9 +141,22 @@ class Model(tf_keras.Model):
     def _scaled(self, loss):
         return self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
 
-    def _sums(self, inputs, targets, weights, training):
-        """Summed loss and number of real labels of a batch, and the outputs."""
-        outputs = self(inputs, training=training)
+    def _noise(self, part):
+        """What dropout draws in one slice of this replica's share of the batch."""
+        replicas = tf.distribute.get_replica_context()
+        parts = self.accumulate * replicas.num_replicas_in_sync
+        if replicas.num_replicas_in_sync > 1:
+            part += self.accumulate * replicas.replica_id_in_sync_group
+        number = tf.cast(self.optimizer.iterations, tf.int64) * parts + tf.cast(part, tf.int64)
+        return layers.Noise(self.seed, number)
+
+    def _sums(self, inputs, targets, weights, noise=None):
+        """Summed loss and number of real labels of a batch, and the outputs.
+
+        With noise it is a training step's forward pass, without it one of evaluation.
+        """
+        with layers.training(noise):
+            outputs = self(inputs, training=noise is not None)
         losses, counts = self._loss_of(targets, outputs)
         if weights is not None:
             losses, counts = losses * weights, counts * weights
@@ -148,7 +179,7 @@ class Model(tf_keras.Model):
         def add(step, total, count, sums):
             part = tf.nest.map_structure(lambda x: x[step * rows : (step + 1) * rows], batch)
             with tf.GradientTape() as tape:
-                more, labels, outputs = self._sums(*part, training=True)
+                more, labels, outputs = self._sums(*part, self._noise(step))
                 scaled = self._scaled(more)
             self._update_metrics(part[1], outputs, part[2])
             gradients = tape.gradient(scaled, variables)
@@ -170,7 +201,7 @@ class Model(tf_keras.Model):
 
     def test_step(self, data):
         inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
-        total, count, outputs = self._sums(inputs, targets, weights, training=False)
+        total, count, outputs = self._sums(inputs, targets, weights)
         count = _over_replicas(count)
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
@@ -204,6 +235,16 @@ class Model(tf_keras.Model):
 
         models.save_backbone(self.backbone, self.task.processor, folder)
         self.task.save_extras(folder, self.backbone)
+
+
+def _share_memory(variables):
+    """Lets variables be read without a copy again, after rows of them were gathered.
+
+    Gathering marks a variable as one whose every reading and every new value is copied, which an
+    update of all of an embedding table would pay for twice.
+    """
+    for variable in variables:
+        tf.raw_ops.DisableCopyOnRead(resource=variable.handle)
 
 
 def _over_replicas(value):

@@ -38,8 +38,8 @@ class AdamW(tf_keras.optimizers.Optimizer):
         name="AdamW",
         **kwargs,
     ):
-        # The base class would decay in a pass of its own, so it is not told of the decay.
-        super().__init__(name=name, global_clipnorm=global_clipnorm, **kwargs)
+        # The base class would decay in a pass of its own, even by 0, so it is told of none at all.
+        super().__init__(weight_decay=None, name=name, global_clipnorm=global_clipnorm, **kwargs)
         self._learning_rate = self._build_learning_rate(learning_rate)
         self.decay = weight_decay
         self.beta_1 = beta_1
@@ -58,42 +58,61 @@ class AdamW(tf_keras.optimizers.Optimizer):
         self._decays = [bool(self.decay) and v.ref() not in self._spared for v in var_list]
 
     def apply_gradients(self, grads_and_vars, *args, **kwargs):
-        dense = [(tf.convert_to_tensor(g), v) for g, v in grads_and_vars if g is not None]
-        return super().apply_gradients(dense, *args, **kwargs)
+        found = [(g, v) for g, v in grads_and_vars if g is not None]
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            found = [(tf.convert_to_tensor(g), v) for g, v in found]
+        return super().apply_gradients(found, *args, **kwargs)
 
     def _clip_gradients(self, gradients):
-        """Scales all gradients by one factor, as `torch.nn.utils.clip_grad_norm_` does."""
-        if not self.global_clipnorm:
-            return gradients
-        norm = tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(tf.cast(g, tf.float32)) for g in gradients]))
-        factor = tf.minimum(1.0, self.global_clipnorm / (norm + 1e-6))
-        return [gradient * tf.cast(factor, gradient.dtype) for gradient in gradients]
+        """Scales all gradients by one factor, as `torch.nn.utils.clip_grad_norm_` does.
 
-    def update_step(self, gradient, variable):
-        dtype = variable.dtype
-        rate = tf.cast(self.learning_rate, dtype)
-        step = tf.cast(self.iterations + 1, dtype)
-        power_1 = tf.pow(tf.cast(self.beta_1, dtype), step)
-        power_2 = tf.pow(tf.cast(self.beta_2, dtype), step)
-        position = self._index_dict[self._var_key(variable)]
-        if self._decays[position]:
-            # var -= (rate * decay) * var, in one pass and without a temporary.
-            tf.raw_ops.ResourceApplyGradientDescent(
-                var=variable.handle, alpha=rate * self.decay, delta=variable.read_value()
-            )
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=_here(self._first[position]).handle,
-            v=_here(self._second[position]).handle,
-            beta1_power=power_1,
-            beta2_power=power_2,
-            lr=rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
+        Gradients of embeddings are made dense last: measured and scaled are the few rows that
+        occur, not the whole table.
+        """
+        if self.global_clipnorm:
+            gradients = self._deduplicate_sparse_grad(gradients)
+            squares = [tf.nn.l2_loss(tf.cast(_values(g), tf.float32)) for g in gradients]
+            norm = tf.sqrt(2.0 * tf.add_n(squares))
+            factor = tf.minimum(1.0, self.global_clipnorm / (norm + 1e-6))
+            gradients = [_scaled(g, factor) for g in gradients]
+        return [tf.convert_to_tensor(g) for g in gradients]
+
+    def _distributed_apply_gradients_fn(self, distribution, grads_and_vars, **kwargs):
+        # Made once, not anew for every variable, of which there are a hundred.
+        self._numbers = self._no_dependency(self._numbers_of_step())
+        try:
+            return super()._distributed_apply_gradients_fn(distribution, grads_and_vars, **kwargs)
+        finally:
+            self._numbers = None  # tensors of a graph, which would keep it alive
+
+    def _numbers_of_step(self):
+        """What the update of every variable takes: the kernel's arguments, and `kept` of decay."""
+        rate = tf.convert_to_tensor(self.learning_rate)
+        step = tf.cast(self.iterations + 1, rate.dtype)
+        beta_1, beta_2 = (tf.constant(beta, rate.dtype) for beta in (self.beta_1, self.beta_2))
+        power_1, power_2 = tf.pow(beta_1, step), tf.pow(beta_2, step)
+        return {
+            "kept": 1.0 - rate * self.decay,
+            "beta1_power": power_1,
+            "beta2_power": power_2,
+            "lr": rate,
+            "beta1": beta_1,
+            "beta2": beta_2,
             # The kernel corrects the bias in the learning rate, PyTorch before adding epsilon:
             # lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + e') with e' = e * sqrt(1 - b2^t).
-            epsilon=self.epsilon * tf.sqrt(1.0 - power_2),
-            grad=gradient,
+            "epsilon": self.epsilon * tf.sqrt(1.0 - power_2),
+        }
+
+    def update_step(self, gradient, variable):
+        numbers = {name: tf.cast(x, variable.dtype) for name, x in self._numbers.items()}
+        kept, position = numbers.pop("kept"), self._index_dict[self._var_key(variable)]
+        if self._decays[position]:
+            # The product takes the old value's place. Subtracting from that in place would read
+            # and write more, and round no better: PyTorch multiplies by this factor, too.
+            variable.assign(variable * kept, read_value=False)
+        first, second = _here(self._first[position]), _here(self._second[position])
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle, m=first.handle, v=second.handle, grad=gradient, **numbers
         )
 
     def get_config(self):
@@ -104,6 +123,18 @@ class AdamW(tf_keras.optimizers.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
+
+
+def _values(gradient):
+    """A gradient's numbers: those of the rows that occur, where it is one of embeddings."""
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _scaled(gradient, factor):
+    values = _values(gradient) * tf.cast(factor, gradient.dtype)
+    if not isinstance(gradient, tf.IndexedSlices):
+        return values
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
 def _here(variable):

@@ -28,3 +28,10 @@ def describe(strategy):
 
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return f"{type(strategy).__name__.lstrip('_')} on {strategy.num_replicas_in_sync} × {kind}"
+
+
+def on_cpu():
+    """Whether TensorFlow sees neither GPU nor TPU."""
+    import tensorflow as tf
+
+    return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))

@@ -37,7 +37,7 @@ def apart(tokens, lengths, fills):
     return cut
 
 
-def states(backbone, read, training):
+def states_of(backbone, read, training):
     """The states of every token, `(B, T, D)` float32; an encoder-decoder's are its decoder's.
 
     Args:

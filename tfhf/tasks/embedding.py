@@ -240,26 +240,32 @@ class Embedding(Task):
     def forward(self, backbone, inputs, training):
         import tensorflow as tf
 
-        from tfhf.learning.towers import apart, states, tokens
+        from tfhf.learning import layers
+        from tfhf.learning.towers import apart, states_of, tokens
 
-        states = partial(states, backbone, training=training)
+        def states(read, number):
+            with layers.tower(number):  # whose dropouts draw numbers of their own
+                return states_of(backbone, read, training)
+
         others = [role for role in self.roles[1:] if f"{role}.input_ids" in inputs]
         if others:  # traced once for all towers
             states = tf.function(states, autograph=False, reduce_retracing=True)
         outputs = {name: inputs[name] for name in inputs if name.endswith("text_number")}
         if "feature" in inputs:
             outputs["real"] = inputs["feature"] >= 0
+        # What tells the towers apart to dropout; no part of what is exported.
+        numbers = [tf.constant(place) if training else None for place in range(1 + len(others))]
         read = tokens(inputs, "")
-        outputs["last_hidden_state"] = states(read)
+        outputs["last_hidden_state"] = states(read, numbers[0])
         outputs["tokens"] = tf.reduce_sum(read["attention_mask"], -1)
         outputs["embedding"] = self._pooled(outputs["last_hidden_state"], read)
-        for role in others:
+        for number, role in zip(numbers[1:], others, strict=True):
             read = tokens(inputs, f"{role}.")
             if role in self._several:
                 lengths = inputs[f"{role}.text_length"]
                 outputs[f"{role}.there"] = lengths > 0
                 read = apart(read, lengths, towers.fills(self.processor))
-            outputs[role] = self._pooled(states(read), read)
+            outputs[role] = self._pooled(states(read, number), read)
         return outputs
 
     def _pooled(self, states, read):
