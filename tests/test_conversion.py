@@ -49,8 +49,9 @@ def test_a_file_answers_as_the_model(run, converted):
     texts = ["a lovely film", "dull", "a cold and tired story, number 7."]
     shares = [answer["probabilities"] for answer in prediction.predict(run, texts)]
     expected = [np.log(share["positive"] / share["negative"]) for share in shares]
-    for path, tolerance in zip(converted, (2e-3, 5e-2), strict=True):
-        np.testing.assert_allclose(log_odds(path, texts), expected, rtol=tolerance)
+    # Log-odds are differences: near 0 they have the error of the logits, not their own.
+    for path, (rtol, atol) in zip(converted, ((2e-3, 5e-4), (5e-2, 0)), strict=True):
+        np.testing.assert_allclose(log_odds(path, texts), expected, rtol=rtol, atol=atol)
 
 
 def test_what_is_known_of_a_file(run, converted):

@@ -36,7 +36,14 @@ def test_the_folder_holds_what_the_design_says(toy_run):
 def test_the_recipe_is_resolved_and_loads_again(toy_run, toy_recipe):
     written = yaml.safe_load((toy_run.folder / "recipe.yaml").read_text())
     assert written["train"]["weight_decay"] == 0.01
-    assert written["options"] == {"max_length": 24, "problem": None, "threshold": 0.5}
+    assert written["options"] == {
+        "max_length": 24,
+        "problem": None,
+        "threshold": 0.5,
+        "class_weights": None,
+        "label_smoothing": 0.0,
+        "focal_gamma": 0.0,
+    }
     assert toy_run.recipe.train == Recipe.load(toy_recipe).train
     assert toy_run.recipe.data.files == Recipe.load(toy_recipe).data.files
 

@@ -69,7 +69,8 @@ def test_from_rows_to_answers(tiny_vit, tmp_path):
     model, dataset, results = check_task("image_classification", recipe, rows, tmp_path)
     task = model.task
     assert task.labels == toy.LABELS
-    assert task.settings() == {"problem": "single_label", "threshold": 0.5} | changes
+    plain = {"class_weights": None, "label_smoothing": 0.0, "focal_gamma": 0.0}
+    assert task.settings() == {"problem": "single_label", "threshold": 0.5} | plain | changes
     assert results["probabilities"].shape == (12, 2)
     records = list(task.records(dataset, results))
     assert [record["image"] for record in records] == [row["image"] for row in rows]

@@ -56,7 +56,7 @@ def test_a_batch_of_fillers_loses_nothing(checked):
     model, dataset, _ = checked
     inputs, targets, _ = next(iter(tfhf.to_tf_dataset(dataset, model, batch_size=4)))
     assert set(targets) == {"start", "end"}
-    total, count, outputs = model._sums(inputs, targets, tf.zeros(4), training=False)
+    total, count, outputs = model._sums(inputs, targets, tf.zeros(4))
     assert (float(total), float(count)) == (0.0, 0.0)
     # The loss is the mean of two cross-entropies.
     losses, _ = model.task.loss(targets, outputs)
@@ -79,7 +79,7 @@ def test_padding_does_not_change_the_loss(checked):
         else values
         for name, values in inputs.items()
     }
-    totals = [model._sums(one, targets, weights, training=False)[0] for one in (inputs, wide)]
+    totals = [model._sums(one, targets, weights)[0] for one in (inputs, wide)]
     assert wide["input_ids"].shape[1] == inputs["input_ids"].shape[1] + 6
     assert float(totals[1]) == pytest.approx(float(totals[0]), rel=1e-6)
 

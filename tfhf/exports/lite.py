@@ -97,11 +97,9 @@ class LiteScorer(Scorer):
         return "last_hidden_state" in self.converted.outputs
 
     def forward(self, task, inputs):
-        return task.forward(self._backbone, inputs, False) if self._stands_in else self._run(inputs)
-
-    def _backbone(self, inputs, training):
-        """The file in the backbone's place."""
-        return SimpleNamespace(**self._run(inputs))
+        if not self._stands_in:
+            return self._run(inputs)
+        return task.forward(_Body(self._run, self.model.backbone.config), inputs, False)
 
     def _run(self, inputs):
         """What the file gives, called out of a graph."""
@@ -116,6 +114,23 @@ class LiteScorer(Scorer):
         for value, spec in zip(found, specs.values(), strict=True):
             value.set_shape(spec.shape)
         return dict(zip(specs, found, strict=True))
+
+
+class _Body:
+    """A file in the backbone's place: it takes and gives what the body of a model does.
+
+    Args:
+        run: from name → tensor to name → tensor.
+        config: the backbone's.
+    """
+
+    def __init__(self, run, config):
+        self._run, self.config = run, config
+
+    def call(self, training=False, **inputs):
+        return SimpleNamespace(**self._run(inputs))
+
+    __call__ = call
 
 
 def convert(model, inputs, precisions):

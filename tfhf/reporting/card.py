@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from tfhf import models, storage
+from tfhf import storage
 from tfhf.reporting import metadata, snippets
 from tfhf.reporting.findings import (
     calibration,
@@ -47,6 +47,13 @@ def write_card(run_folder):
     path = Path(run_folder) / "README.md"
     storage.write(path, card(run_folder))
     return path
+
+
+def _opens_in_pytorch(record):
+    """Whether PyTorch's transformers has the class of the model."""
+    from tfhf import models
+
+    return models.in_pytorch(record.config)
 
 
 def card(run_folder, repo=None, licence=None, examples=()):
@@ -138,7 +145,7 @@ def _data(record):
 
 
 def _in_pytorch(record):
-    if models.in_pytorch(record.config):
+    if _opens_in_pytorch(record):
         return _code(snippets.in_pytorch(record))
     return (
         "PyTorch's transformers has no such head for this family. It opens the body alone:"
@@ -156,7 +163,7 @@ def _opening(record):
     task = task.replace(" lm", " language modelling")
     line += f" for {task}" if task else ""
     line += " with tfhf, in TensorFlow."
-    line += " PyTorch opens the same weights." if models.in_pytorch(record.config) else ""
+    line += " PyTorch opens the same weights." if _opens_in_pytorch(record) else ""
     if not record.finished:
         line += "\n\n**The run has not finished: it has no final figures.**"
     name = main_metric(record)
