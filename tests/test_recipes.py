@@ -38,22 +38,28 @@ def _renamed(row, columns):
     return found
 
 
-def exported():
+def of_each_kind():
     """A recipe of each task and its options, numbers aside: those decide what an export is."""
     kinds = {}
     for name in recipe.shipped():
         loaded = recipe.Recipe.load(name)
         chosen = {key: one for key, one in loaded.options.items() if isinstance(one, bool | str)}
         kinds.setdefault((loaded.task, str(chosen)), name)
-    return kinds.values()
+    return set(kinds.values())
+
+
+KINDS = of_each_kind()
 
 
 @pytest.mark.parametrize(
     ("name", "with_export"),
     [
-        *(pytest.param(name, False, id=name) for name in recipe.shipped()),
+        *(
+            pytest.param(name, False, id=name, marks=[] if name in KINDS else pytest.mark.slow)
+            for name in recipe.shipped()
+        ),
         # Exports take a fresh process each: only the slow tests have them.
-        *(pytest.param(n, True, id=f"export-{n}", marks=pytest.mark.slow) for n in exported()),
+        *(pytest.param(n, True, id=f"export-{n}", marks=pytest.mark.slow) for n in sorted(KINDS)),
     ],
 )
 def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path, monkeypatch):

@@ -119,9 +119,8 @@ def test_tokens_places_and_what_is_written(both):
     )
 
 
-@pytest.mark.parametrize(
-    "family", ["MBartTokenizerFast", pytest.param("XLNetTokenizerFast", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("family", ["MBartTokenizerFast", "XLNetTokenizerFast"])
+@pytest.mark.slow
 def test_rows_of_texts_and_pairs(sentencepiece_models, family):
     tokenizer = tokenizer_of(family, sentencepiece_models)
     graph_tokenizer = in_graph(tokenizer)

@@ -246,6 +246,7 @@ def test_out_of_reach(client):
     ]
 
 
+@pytest.mark.slow
 def test_train_from_a_model_and_a_dataset_of_the_hub(client):
     overrides = [
         "model=acme/bert",

@@ -268,6 +268,7 @@ def losses(run):
     return [row.get("validation", row)["loss"] for row in rows]
 
 
+@pytest.mark.slow
 def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
     recipe = dict(toy_recipe)
     # Without dropout: its random numbers differ from replica to replica by design.

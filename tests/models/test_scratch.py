@@ -97,6 +97,7 @@ def test_refusals(characters, tmp_path):
         load_tokenizer(create(GPT2 | {"vocab_size": 5}, tmp_path, characters))
 
 
+@pytest.mark.slow
 def test_every_family_starts_as_pytorch_starts_it(names, starts, tmp_path):
     import tf_keras
 

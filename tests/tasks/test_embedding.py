@@ -225,6 +225,7 @@ def test_from_anchors_with_hard_negatives_to_metrics(tiny_bert_folder, tmp_path)
     check_equal(prediction.Pipeline(restored).results(data.from_rows(texts, task.inputs)), results)
 
 
+@pytest.mark.slow
 def test_anchors_are_served_as_texts(tiny_bert_folder, tmp_path, proven_here):
     recipe = {"model": str(tiny_bert_folder), "options": {"max_length": 16}}
     model, _, results = check_task("embedding", recipe, toys.anchored(16), tmp_path)

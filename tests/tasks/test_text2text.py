@@ -29,8 +29,8 @@ OPTIONS = {key.removeprefix("options."): value for key, value in toys.OPTIONS.it
     ("name", "answer", "metric"),
     [
         ("text2text", "generated_text", "exact_match"),
-        ("summarization", "summary_text", "rougeL"),
-        ("translation", "translation_text", "bleu"),
+        pytest.param("summarization", "summary_text", "rougeL", marks=pytest.mark.slow),
+        pytest.param("translation", "translation_text", "bleu", marks=pytest.mark.slow),
     ],
 )
 def test_from_rows_to_generated_texts(name, answer, metric, tiny_bart_folder, tmp_path):

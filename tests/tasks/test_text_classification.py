@@ -42,7 +42,9 @@ def numbers(index, row):
     [
         ("single_label", one_text, ["text"], ["negative", "positive"]),
         ("single_label", pair, ["text", "text_pair"], ["negative", "positive"]),
-        ("single_label", many_classes, ["text"], sorted(TOPICS)),
+        pytest.param(
+            "single_label", many_classes, ["text"], sorted(TOPICS), marks=pytest.mark.slow
+        ),
         ("multi_label", label_sets, ["text"], sorted(TOPICS)),
         ("regression", numbers, ["text"], None),
     ],
