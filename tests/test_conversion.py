@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tf_keras
 from click.testing import CliRunner
 
 from tests import toys
@@ -109,6 +110,7 @@ def examined(task, rows, precision, tiny_bert_folder, folder, **options):
         "options": {name.removeprefix("options."): v for name, v in toy.OPTIONS.items()} | options,
     }
     prepared = preparation.prepare(Recipe.load(recipe), Phases())
+    tf_keras.utils.set_random_seed(0)  # of the new head
     model = pieces.trained(prepared.source, prepared.task)
     rows = prepared.splits["validation"]
     files, measured = conversion.examine(model, rows, (precision,), 8, Phases())
