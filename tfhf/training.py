@@ -210,8 +210,6 @@ def load_compiled(settings, prepared, steps, strategy):
                 loss=_own_loss(settings.loss, prepared.task),
                 jit_compile=settings.jit_compile,
             )
-            # For all weights now, whether or not the loss reaches them.
-            model.optimizer.build(model.trainable_variables)
     finally:
         tf_keras.mixed_precision.set_global_policy(policy)
     return model, model.load_report.line() + _frozen_line(model)

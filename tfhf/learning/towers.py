@@ -66,8 +66,9 @@ def pooled(states, mask, how):
     import tensorflow as tf
 
     if how == "last":
-        places = tf.reduce_max(tf.cast(mask, tf.int32) * tf.range(tf.shape(mask)[1])[None, :], -1)
-        return tf.gather(states, places, batch_dims=1)
+        from tfhf.models.head_classes import at, last
+
+        return at(states, last(mask))
     mask = tf.expand_dims(tf.cast(mask, states.dtype), -1)  # `[:, :, None]` is none of LiteRT's ops
     if how == "cls":
         return states[:, 0]
