@@ -21,11 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import environments
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmarks import retrieval
+import retrieval
 
 ENGINES = ("tfhf", "sentence-transformers")
 SETTINGS = {"learning_rate": 5e-5, "weight_decay": 0.01, "clip": 1.0, "batch_size": 32}
@@ -40,7 +38,6 @@ def main():
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--order", choices=["length", "random"], default="length")
     chosen = parser.parse_args()
     print(json.dumps({"record": record, "sts": sts, "train": train}[chosen.verb](chosen)))
 
@@ -119,7 +116,7 @@ def train(chosen):
             chosen.path, "test", retrieval.embedder(chosen.engine, str(Path(folder) / "model"))
         )
     about = {"engine": chosen.engine, "epochs": chosen.epochs, "seed": chosen.seed}
-    return about | {"order": chosen.order, "seconds": round(seconds), "test": after}
+    return about | {"seconds": round(seconds), "test": after}
 
 
 def read_pairs(folder, split):
@@ -136,7 +133,7 @@ def fit_sentence_transformers(pairs, folder, chosen):
 
     torch.manual_seed(chosen.seed)
     order = random.Random(chosen.seed)
-    model = SentenceTransformer(retrieval.find_model(chosen.model), device="cpu")
+    model = SentenceTransformer(environments.find_model(chosen.model), device="cpu")
     loss_of = losses.MultipleNegativesRankingLoss(model)
     undecayed = ("bias", "LayerNorm.weight")
     groups = [
@@ -170,10 +167,7 @@ def fit_tfhf(pairs, folder, chosen):
     import tf_keras
 
     import tfhf
-    from tfhf.data import orders
 
-    if chosen.order == "random":
-        orders.window = lambda task: 1  # no sorting by length beyond a batch
     tf_keras.utils.set_random_seed(chosen.seed)
     model = tfhf.load_model(chosen.model, "embedding")
     columns = dict(zip(("anchor", "positive"), zip(*pairs, strict=True), strict=True))

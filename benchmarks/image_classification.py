@@ -11,40 +11,26 @@ validation epoch at the end. The files are NPZ with `images` (uint8, N × H × W
 The last line on stdout is one JSON object: accuracy per split, seconds and settings.
 """
 
-import argparse
-import copy
 import json
-import sys
-import time
 
 import numpy as np
+import pytorch_loop
 import torch
-import transformers
-from pytorch_trainer import build_optimizer
 from torch.nn import functional
 from transformers import ViTConfig, ViTForImageClassification
 
 
 def parse_arguments():
     """The command line, with the defaults of the recipe for handwritten digits."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    usual = {"epochs": 20, "batch_size": 64, "learning_rate": 1e-3, "warmup_ratio": 0.1}
+    parser = pytorch_loop.parser(__doc__.splitlines()[0], "NPZ file", model=False, **usual)
     add = parser.add_argument
-    for split in ("train", "validation", "test"):
-        add(f"--{split}", required=True, help="NPZ file")
     add("--patch-size", type=int, default=4)
     add("--hidden-size", type=int, default=64)
     add("--layers", type=int, default=4)
     add("--heads", type=int, default=4)
     add("--intermediate-size", type=int, default=128)
     add("--shift", type=float, default=0.1, help="farthest random move, as a part of the size")
-    add("--epochs", type=int, default=20)
-    add("--batch-size", type=int, default=64)
-    add("--learning-rate", type=float, default=1e-3)
-    add("--warmup-ratio", type=float, default=0.1)
-    add("--weight-decay", type=float, default=0.01)
-    add("--global-clipnorm", type=float, default=1.0)
-    add("--seed", type=int, default=42)
-    add("--threads", type=int, default=2)
     return parser.parse_args()
 
 
@@ -64,26 +50,8 @@ def shifted(images, largest):
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def train_epoch(model, images, labels, optimizer, schedule, args):
-    """One pass over the rows in a new random order; returns the mean loss."""
-    model.train()
-    order, losses = torch.randperm(len(images)), []
-    for rows in order.split(args.batch_size):
-        batch = shifted(images[rows], args.shift) if args.shift else images[rows]
-        loss = model(pixel_values=batch, labels=labels[rows]).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), args.global_clipnorm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
-    return sum(losses) / len(losses)
-
-
-@torch.no_grad()
 def accuracy(model, images, labels):
     """The share of images whose class is recognised."""
-    model.eval()
     guesses = [model(pixel_values=part).logits.argmax(-1) for part in images.split(256)]
     return float((torch.cat(guesses) == labels).float().mean())
 
@@ -91,8 +59,7 @@ def accuracy(model, images, labels):
 def main():
     """Trains, keeps the best epoch by validation, and prints the figures."""
     args = parse_arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
+    pytorch_loop.begin(args)
     data = {split: read_images(getattr(args, split)) for split in ("train", "validation", "test")}
     images, labels = data["train"]
     config = ViTConfig(
@@ -108,28 +75,17 @@ def main():
         num_labels=int(labels.max()) + 1,
     )
     model = ViTForImageClassification(config)
-    steps = args.epochs * -(-len(images) // args.batch_size)
-    optimizer, schedule = build_optimizer(model, args, steps)
-    history, best, seconds = [], None, 0.0
-    for epoch in range(1, args.epochs + 1):
-        start = time.perf_counter()
-        loss = train_epoch(model, images, labels, optimizer, schedule, args)
-        seconds += time.perf_counter() - start
-        history.append(accuracy(model, *data["validation"]))
-        print(f"epoch {epoch}: loss {loss:.4f}, validation {history[-1]:.4f}", file=sys.stderr)
-        if best is None or history[-1] > history[best[0] - 1]:
-            best = epoch, copy.deepcopy(model.state_dict())
-    model.load_state_dict(best[1])
-    result = {
-        "best_epoch": best[0],
-        "validation": history[best[0] - 1],
-        "test": accuracy(model, *data["test"]),
-        "training_seconds": round(seconds, 1),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "settings": vars(args),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-    }
-    print(json.dumps(result))
+
+    def loss_of(rows):
+        batch = shifted(images[rows], args.shift) if args.shift else images[rows]
+        return model(pixel_values=batch, labels=labels[rows]).loss
+
+    def measure(split="validation"):
+        return {"accuracy": accuracy(model, *data[split])}
+
+    result = pytorch_loop.fine_tune(model, len(images), loss_of, measure, args, "accuracy")
+    result["parameters"] = sum(parameter.numel() for parameter in model.parameters())
+    print(json.dumps(result | {"test": pytorch_loop.measured(model, measure, "test")}))
 
 
 if __name__ == "__main__":

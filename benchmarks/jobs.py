@@ -84,8 +84,8 @@ def prepare(name, folder, *, data=None, rows, dropout=True):
     Returns:
         The job, ready for JSON. `rows` is a JSONL file with columns named by role and labels as
         numbers, `model` a folder that PyTorch opens, too. Of the `count` rows, a multiple of the
-        batch size, every step is full. `tokens` are the real ones of all rows, `matrix_weights`
-        the parameters that multiply each of them (None where some do not).
+        batch size, every step is full. `tokens` are the real ones of all rows, `kernels` the shapes
+        of the matrices that multiply each of them (None where some do not).
     """
     import tf_keras
 
@@ -118,7 +118,7 @@ def prepare(name, folder, *, data=None, rows, dropout=True):
         "model": str(folder / "model"),
         "count": len(dataset),
         "tokens": sum(map(len, ids)),
-        "matrix_weights": None if config.is_encoder_decoder else _matrix_weights(backbone),
+        "kernels": None if config.is_encoder_decoder else _kernels(backbone),
         "batch_size": chosen.batch_size,
         "options": chosen.options,
         "learning_rate": 5e-5,
@@ -147,8 +147,8 @@ def _changes(chosen, folder, data, rows):
     return changes
 
 
-def _matrix_weights(backbone):
-    """Parameters of matrix products: those of dense layers; embeddings are looked up."""
+def _kernels(backbone):
+    """The shapes of the matrices in dense layers, `[in, out]`; embeddings are looked up."""
     names = {v.name: v for v in backbone.trainable_variables}
     kernels = [v for name, v in names.items() if "/encoder/" in name and "/kernel" in name]
-    return sum(kernel.shape.num_elements() for kernel in kernels)
+    return [kernel.shape.as_list() for kernel in kernels]

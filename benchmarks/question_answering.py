@@ -13,43 +13,15 @@ The last line on stdout is one JSON object: EM and F1 per split, seconds and set
 split has unanswerable questions, the threshold found on validation is used on both splits.
 """
 
-import argparse
-import copy
 import json
-import random
 import re
 import string
-import sys
-import time
 from collections import Counter
-from pathlib import Path
 
+import environments
+import pytorch_loop
 import torch
-import transformers
-from pytorch_trainer import build_optimizer, find_model
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
-
-
-def parse_arguments():
-    """The command line, with a recipe's defaults."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--model", default="minilm", help="folder, Hub id, or minilm")
-    for split in ("train", "validation", "test"):
-        add(f"--{split}", required=True, help="JSONL file")
-    add("--epochs", type=int, default=3)
-    add("--batch-size", type=int, default=32)
-    add("--learning-rate", type=float, default=5e-5)
-    add("--warmup-ratio", type=float, default=0.0)
-    add("--weight-decay", type=float, default=0.01)
-    add("--global-clipnorm", type=float, default=1.0)
-    add("--max-length", type=int, default=384)
-    add("--stride", type=int, default=128)
-    add("--max-answer-tokens", type=int, default=30)
-    add("--seed", type=int, default=42)
-    add("--threads", type=int, default=2)
-    return parser.parse_args()
-
 
 # === Windows ===
 
@@ -100,31 +72,11 @@ def collate(chosen, tokenizer):
     return batch, starts, ends
 
 
-def train_epoch(model, examples, tokenizer, optimizer, schedule, args):
-    """One pass over the windows in a new random order; returns the mean loss of its batches."""
-    model.train()
-    order = torch.randperm(len(examples)).tolist()
-    losses = []
-    for start in range(0, len(order), args.batch_size):
-        chosen = [examples[i] for i in order[start : start + args.batch_size]]
-        batch, starts, ends = collate(chosen, tokenizer)
-        loss = model(**batch, start_positions=starts, end_positions=ends).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), args.global_clipnorm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
-    return sum(losses) / len(losses)
-
-
 # === Answers ===
 
 
-@torch.no_grad()
 def answers(model, examples, rows, tokenizer, args, batch_size=32):
     """Per row: text of the best span, and its odds against no answer as a probability."""
-    model.eval()
     best = [(float("-inf"), "") for _ in rows]
     nulls = [0.0] * len(rows)
     ordered = sorted(examples, key=lambda window: len(window[0]["input_ids"]))
@@ -201,47 +153,37 @@ def best_threshold(found, rows):
 
 def main():
     """Trains, keeps the best epoch by validation, and prints the figures."""
-    args = parse_arguments()
-    torch.set_num_threads(args.threads)
-    random.seed(args.seed)
-    torch.manual_seed(args.seed)
-    rows = {}
-    for split in ("train", "validation", "test"):
-        lines = Path(getattr(args, split)).read_text(encoding="utf-8").splitlines()
-        rows[split] = [json.loads(line) for line in lines]
-    folder = find_model(args.model)
+    parser = pytorch_loop.parser(__doc__.splitlines()[0], "JSONL file", max_length=384)
+    parser.add_argument("--stride", type=int, default=128)
+    parser.add_argument("--max-answer-tokens", type=int, default=30)
+    args = parser.parse_args()
+    pytorch_loop.begin(args)
+    rows = pytorch_loop.read_lines(args)
+    folder = environments.find_model(args.model)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForQuestionAnswering.from_pretrained(folder)
     data = {split: windows(part, tokenizer, args) for split, part in rows.items()}
-    steps = args.epochs * -(-len(data["train"]) // args.batch_size)
-    optimizer, schedule = build_optimizer(model, args, steps)
     unanswerable = not all(row["answers"]["text"] for row in rows["validation"])
-    history, best, seconds = [], None, 0.0
-    for epoch in range(1, args.epochs + 1):
-        start = time.perf_counter()
-        loss = train_epoch(model, data["train"], tokenizer, optimizer, schedule, args)
-        seconds += time.perf_counter() - start
-        found = answers(model, data["validation"], rows["validation"], tokenizer, args)
-        history.append(score(found, rows["validation"], 0.5 if unanswerable else None))
-        print(f"epoch {epoch}: loss {loss:.4f}, validation {history[-1]}", file=sys.stderr)
-        if best is None or history[-1]["f1"] > history[best[0] - 1]["f1"]:
-            best = epoch, copy.deepcopy(model.state_dict()), found
-    model.load_state_dict(best[1])
-    threshold = best_threshold(best[2], rows["validation"]) if unanswerable else None
-    result = {
-        "best_epoch": best[0],
-        "threshold": threshold,
-        "validation": score(best[2], rows["validation"], threshold),
-        "test": score(
-            answers(model, data["test"], rows["test"], tokenizer, args), rows["test"], threshold
-        ),
-        "validation_per_epoch": [round(row["f1"], 4) for row in history],
-        "training_seconds": round(seconds, 1),
-        "rows_per_second": round(len(rows["train"]) * args.epochs / seconds, 1),
-        "settings": vars(args),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+
+    def loss_of(numbers):
+        chosen = [data["train"][number] for number in numbers]
+        batch, starts, ends = collate(chosen, tokenizer)
+        return model(**batch, start_positions=starts, end_positions=ends).loss
+
+    def answered(split):
+        return answers(model, data[split], rows[split], tokenizer, args)
+
+    def measure():
+        usual = 0.5 if unanswerable else None
+        return score(answered("validation"), rows["validation"], usual)
+
+    result = pytorch_loop.fine_tune(model, len(data["train"]), loss_of, measure, args, "f1")
+    found = {
+        split: pytorch_loop.measured(model, answered, split) for split in ("validation", "test")
     }
-    print(json.dumps(result))
+    threshold = best_threshold(found["validation"], rows["validation"]) if unanswerable else None
+    scores = {split: score(part, rows[split], threshold) for split, part in found.items()}
+    print(json.dumps(result | {"threshold": threshold} | scores))
 
 
 if __name__ == "__main__":

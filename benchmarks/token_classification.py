@@ -12,43 +12,13 @@ and `tags`; the first sub-token of each word carries its tag.
 The last line on stdout is one JSON object: entity F1 per split, seconds and settings.
 """
 
-import argparse
-import copy
 import json
-import random
-import sys
-import time
-from pathlib import Path
 
+import environments
+import pytorch_loop
 import torch
-import transformers
-from pytorch_trainer import build_optimizer, find_model
 from seqeval.metrics import f1_score
 from transformers import AutoModelForTokenClassification, AutoTokenizer
-
-
-def parse_arguments():
-    """The command line, with a recipe's defaults."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--model", default="minilm", help="folder, Hub id, or minilm")
-    for split in ("train", "validation", "test"):
-        add(f"--{split}", required=True, help="JSONL file")
-    add("--epochs", type=int, default=3)
-    add("--batch-size", type=int, default=32)
-    add("--learning-rate", type=float, default=5e-5)
-    add("--warmup-ratio", type=float, default=0.0)
-    add("--weight-decay", type=float, default=0.01)
-    add("--global-clipnorm", type=float, default=1.0)
-    add("--max-length", type=int, default=128)
-    add("--seed", type=int, default=42)
-    add("--threads", type=int, default=2)
-    return parser.parse_args()
-
-
-def read_rows(path):
-    """The rows of one file."""
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
 def first_of_words(word_ids):
@@ -79,28 +49,8 @@ def collate(rows, tokenizer, names, max_length):
     return {**tokens, "labels": labels}, firsts
 
 
-def train_epoch(model, rows, tokenizer, names, optimizer, schedule, args):
-    """One pass over the rows in a new random order; returns the mean loss of its batches."""
-    model.train()
-    order = torch.randperm(len(rows)).tolist()
-    losses = []
-    for start in range(0, len(order), args.batch_size):
-        chosen = [rows[i] for i in order[start : start + args.batch_size]]
-        batch, _ = collate(chosen, tokenizer, names, args.max_length)
-        loss = model(**batch).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), args.global_clipnorm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
-    return sum(losses) / len(losses)
-
-
-@torch.no_grad()
 def entity_f1(model, rows, tokenizer, names, args, batch_size=32):
     """Micro F1 of entities; words beyond `max_length` count as predicted O."""
-    model.eval()
     rows = sorted(rows, key=lambda row: len(row["tokens"]))
     predicted = []
     for start in range(0, len(rows), batch_size):
@@ -118,37 +68,23 @@ def entity_f1(model, rows, tokenizer, names, args, batch_size=32):
 
 def main():
     """Trains, keeps the best epoch by validation, and prints the figures."""
-    args = parse_arguments()
-    torch.set_num_threads(args.threads)
-    random.seed(args.seed)
-    torch.manual_seed(args.seed)
-    rows = {split: read_rows(getattr(args, split)) for split in ("train", "validation", "test")}
+    args = pytorch_loop.parser(__doc__.splitlines()[0], "JSONL file").parse_args()
+    pytorch_loop.begin(args)
+    rows = pytorch_loop.read_lines(args)
     names = sorted({tag for row in rows["train"] for tag in row["tags"]})
-    folder = find_model(args.model)
+    folder = environments.find_model(args.model)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(names))
-    steps = args.epochs * -(-len(rows["train"]) // args.batch_size)
-    optimizer, schedule = build_optimizer(model, args, steps)
-    history, best, seconds = [], None, 0.0
-    for epoch in range(1, args.epochs + 1):
-        start = time.perf_counter()
-        loss = train_epoch(model, rows["train"], tokenizer, names, optimizer, schedule, args)
-        seconds += time.perf_counter() - start
-        history.append(entity_f1(model, rows["validation"], tokenizer, names, args))
-        print(f"epoch {epoch}: loss {loss:.4f}, validation {history[-1]:.4f}", file=sys.stderr)
-        if best is None or history[-1] > history[best[0] - 1]:
-            best = epoch, copy.deepcopy(model.state_dict())
-    model.load_state_dict(best[1])
-    result = {
-        "best_epoch": best[0],
-        "validation": history[best[0] - 1],
-        "test": entity_f1(model, rows["test"], tokenizer, names, args),
-        "training_seconds": round(seconds, 1),
-        "rows_per_second": round(len(rows["train"]) * args.epochs / seconds, 1),
-        "settings": vars(args),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-    }
-    print(json.dumps(result))
+
+    def loss_of(numbers):
+        chosen = [rows["train"][number] for number in numbers]
+        return model(**collate(chosen, tokenizer, names, args.max_length)[0]).loss
+
+    def measure(split="validation"):
+        return {"f1": entity_f1(model, rows[split], tokenizer, names, args)}
+
+    result = pytorch_loop.fine_tune(model, len(rows["train"]), loss_of, measure, args, "f1")
+    print(json.dumps(result | {"test": pytorch_loop.measured(model, measure, "test")}))
 
 
 if __name__ == "__main__":

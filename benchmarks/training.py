@@ -14,11 +14,13 @@ Prints a Markdown table: rows per second (median of the turns and range), tfhf's
 machine disturb less, and seconds from the start of the process to the end of the first step. A
 library that waits for its threads in a loop spends processor time on it. Below the table: what
 share of a large matrix product's rate tfhf reaches with real tokens, counting 6 operations per
-token and multiplying weight (2 forward, 4 backward).
+token and multiplying weight (2 forward, 4 backward), and what share the step's own products reach
+that way, without anything else of the step: no step can come above that.
 
 Under ten minutes a set on two slow cores, plus some minutes once for the peers' environments.
 """
 
+import math
 import statistics
 from pathlib import Path
 
@@ -36,8 +38,8 @@ def main():
         if arguments.before:
             compared.append(sides.Side("tfhf before", "tfhf", "tfhf", checkout=arguments.before))
         print(sides.heading(arguments, job, pythons), flush=True)
-        if job["matrix_weights"]:
-            compared.append(sides.MATRIX_PRODUCT)
+        if job["kernels"]:
+            compared += [sides.MATRIX_PRODUCT, sides.STEP_PRODUCTS]
         settings = {"warm_up": 5, "blocks": arguments.rounds, "shuffle": True}
         workers = {
             side: sides.start(side, pythons, job | settings, arguments, steps=arguments.steps)
@@ -53,7 +55,7 @@ def main():
 
 def report(job, workers):
     """Prints the table and the line below it."""
-    product = workers.pop(sides.MATRIX_PRODUCT, None)
+    products = [workers.pop(side, None) for side in (sides.MATRIX_PRODUCT, sides.STEP_PRODUCTS)]
     speeds, thrift = (
         {
             side: [worker.job["steps"] * job["batch_size"] / spent for spent in attribute(worker)]
@@ -79,15 +81,30 @@ def report(job, workers):
     ratio = f"ratio of {first.name} to it"
     header = ["side", "rows/s", ratio, "rows per processor second", ratio, "first step after, s"]
     print(measuring.table(header, rows))
-    if product is not None:
-        possible = [product.job["steps"] * 2 * 2048**3 / seconds for seconds in product.blocks]
-        per_row = 6 * job["matrix_weights"] * job["tokens"] / job["count"]
-        useful = [per_row * speed for speed in speeds[first]]
-        print(
-            f"\n{first.name}: {statistics.median(useful) / 1e9:.1f} useful GFLOP/s; a product of"
-            f" 2048 x 2048 matrices reaches {statistics.median(possible) / 1e9:.1f}; share"
-            f" {measuring.spread(measuring.ratios(useful, possible), 2)}."
-        )
+    if job["kernels"]:
+        report_rate(first.name, job, speeds[first], *products)
+
+
+def report_rate(name, job, speeds, product, step_products):
+    """Prints what share of a large product's rate a side reaches, and its products alone do.
+
+    Args:
+        name: of the side.
+        job: whose `kernels` multiply every token.
+        speeds: rows per second of the side, turn by turn.
+        product, step_products: the workers of those.
+    """
+    per_row = 6 * sum(map(math.prod, job["kernels"])) * job["tokens"] / job["count"]
+    possible = [product.job["steps"] * 2 * 2048**3 / seconds for seconds in product.blocks]
+    useful = [per_row * speed for speed in speeds]
+    rows = step_products.job["steps"] * job["batch_size"]
+    alone = [per_row * rows / seconds for seconds in step_products.blocks]
+    print(
+        f"\n{name}: {statistics.median(useful) / 1e9:.1f} useful GFLOP/s; a product of"
+        f" 2048 x 2048 matrices reaches {statistics.median(possible) / 1e9:.1f}; share"
+        f" {measuring.spread(measuring.ratios(useful, possible), 2)}; of the step's products alone"
+        f" {measuring.spread(measuring.ratios(alone, possible), 2)}."
+    )
 
 
 if __name__ == "__main__":
