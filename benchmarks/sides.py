@@ -38,6 +38,9 @@ class Side:
 
 SIDES = {
     "tfhf": Side("tfhf", "tfhf", "tfhf"),
+    "bfloat16": Side(
+        "tfhf, mixed_bfloat16", "tfhf", "tfhf", extra={"dtype_policy": "mixed_bfloat16"}
+    ),
     "naive": Side("naive Keras loop", "naive_keras", "tfhf", 0.4),
     "trainer": Side("Trainer, as it comes", "trainer", "pytorch", 0.4),
     "grouped": Side("Trainer, grouped by length", "trainer", "pytorch", 1.0, {"grouped": True}),
@@ -49,13 +52,14 @@ SIDES = {
         trains=("text_classification",),
     ),
 }
-
+# All that do the same work: bfloat16's losses are not those of float32.
+PEERS = tuple(name for name in SIDES if name != "bfloat16")
 
 MATRIX_PRODUCT = Side("matrix product", "matrix_product", "tfhf", 0.4)
 STEP_PRODUCTS = Side("the step's products alone", "step_products", "tfhf")
 
 
-def parser(description, *, rounds, steps, compared=tuple(SIDES)):
+def parser(description, *, rounds, steps, compared=PEERS):
     """The arguments of a table of training; its defaults are a run of under ten minutes."""
     found = argparse.ArgumentParser(description=description)
     add = found.add_argument

@@ -11,6 +11,7 @@ load_tensorflow()
 
 
 def build(job):
+    tf_keras.mixed_precision.set_global_policy(job.get("dtype_policy", "float32"))
     model = tfhf.load_model(job["model"], job["task"], **job["options"])
     rows = datasets.load_dataset("json", data_files=job["rows"], split="train")
     dataset = tfhf.to_tf_dataset(
