@@ -10,7 +10,7 @@ import re
 import warnings
 from pathlib import Path
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.models import heads, intake
 from tfhf.models.agreement import count_from_padding
 from tfhf.models.filling import fill
@@ -21,7 +21,6 @@ from tfhf.models.report import LoadReport
 from tfhf.models.sources import Source, load_config
 from tfhf.models.stored import open_weights
 from tfhf.models.ties import settle_ties, tie
-from tfhf.models.tokenization import reason
 
 
 def load_backbone(source, auto_class, *, tokens=None, **config_changes):
