@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from tfhf.data import token_windows
+from tfhf.data import problems, token_windows
 from tfhf.data.columns import Tags, Text, Words
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
@@ -119,7 +119,7 @@ class TokenClassification(Task):
 
     @classmethod
     def learned_labels(cls, config):
-        return [config.id2label[index] for index in range(config.num_labels)]
+        return problems.class_names(config)
 
     @classmethod
     def features_for(cls, labels, roles=None, problem=None):
@@ -129,11 +129,7 @@ class TokenClassification(Task):
         return Features({"tokens": List(Value("string")), "tags": List(tag)})
 
     def model_config(self):
-        return super().model_config() | {
-            "num_labels": len(self.labels),
-            "id2label": dict(enumerate(self.labels)),
-            "label2id": {name: index for index, name in enumerate(self.labels)},
-        }
+        return super().model_config() | problems.named(self.labels)
 
     def settings(self):
         names = ("stride", "label_all_tokens", "aggregation", "entities")
