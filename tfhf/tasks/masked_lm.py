@@ -10,10 +10,8 @@ from tfhf.data.columns import Text
 from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
-from tfhf.learning import fill_mask
+from tfhf.learning import block_records, fill_mask
 from tfhf.tasks.base import Task
-
-EXCERPT = 300  # characters of a block that its record shows
 
 
 class MaskedLM(Task):
@@ -338,20 +336,7 @@ class MaskedLM(Task):
 
     def records(self, rows, results):
         """Yields one record per block: how well its hidden tokens were guessed."""
-        block = 0
-        for start in range(0, len(rows), self.rows_at_once):
-            encoded = self.encode(rows[start : start + self.rows_at_once])
-            for row, ids in zip(encoded["row"].tolist(), encoded["input_ids"], strict=True):
-                text = self.processor.decode(ids, skip_special_tokens=True)
-                tokens = int(results["tokens"][block])
-                yield {
-                    "row": start + row + 1,
-                    "text": text[:EXCERPT],
-                    "tokens": tokens,
-                    "loss": float(results["loss"][block]) / tokens if tokens else None,
-                    "accuracy": float(results["correct"][block]) / tokens if tokens else None,
-                }
-                block += 1
+        return block_records.records(self, rows, results, "input_ids")
 
     @property
     def metric_names(self):
