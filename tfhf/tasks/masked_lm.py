@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Le
 
 from tfhf.data import blocks
 from tfhf.data.columns import Text
+from tfhf.data.lengths import check_length
 from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
@@ -89,11 +90,7 @@ class MaskedLM(Task):
                 "model: its tokenizer has no mask token, so there is nothing to fill; take a model "
                 "that reads both ways, such as BERT, or train the task causal_lm"
             )
-        if self.max_length > tokenizer.model_max_length:
-            raise UserError(
-                f"options.max_length: the model reads at most {tokenizer.model_max_length} tokens; "
-                f"received {self.max_length}"
-            )
+        check_length(tokenizer, self.max_length)
         one = tokenizer("a", return_special_tokens_mask=True)
         special = one["special_tokens_mask"]
         first = special.index(0)

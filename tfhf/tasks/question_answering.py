@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from tfhf.data.columns import Answers, Text
-from tfhf.errors import UserError
+from tfhf.data.lengths import check_length
 from tfhf.exports import TEXT
 from tfhf.learning.answers import by_window, distinct, nothing
 from tfhf.learning.asked_answers import Call, check_numbers
@@ -73,14 +73,7 @@ class QuestionAnswering(Task):
         self.max_question_tokens = max_question_tokens
         self.call = None
         self.is_tuned = False  # whether there was a validation split to find the threshold on
-        self._check_length()
-
-    def _check_length(self, name="options.max_length"):
-        if self.processor is not None and self.max_length > self.processor.model_max_length:
-            raise UserError(
-                f"{name}: the model reads at most {self.processor.model_max_length} "
-                f"tokens; received {self.max_length}"
-            )
+        check_length(processor, max_length)
 
     @classmethod
     def features_of(cls, config):
@@ -341,7 +334,7 @@ class QuestionAnswering(Task):
             task.max_length, task.stride = max_seq_len, min(self.stride, max_seq_len // 2)
         if doc_stride is not None:
             task.stride = doc_stride
-        task._check_length("max_seq_len")
+        check_length(task.processor, task.max_length, "max_seq_len")
         if handle_impossible_answer is not None:
             even = EVEN if self.null_threshold is None else self.null_threshold
             task.null_threshold = even if handle_impossible_answer else None

@@ -7,6 +7,7 @@ from annotated_types import Ge
 
 from tfhf.data import problems
 from tfhf.data.columns import Label, Text
+from tfhf.data.lengths import check_length
 from tfhf.data.problems import Problem
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
@@ -60,11 +61,7 @@ class TextClassification(Task):
         focal_gamma: Gamma = 0.0,
     ):
         super().__init__(processor, features, max_length=max_length)
-        if processor is not None and max_length > processor.model_max_length:
-            raise UserError(
-                f"options.max_length: the model reads at most {processor.model_max_length} tokens; "
-                f"received {max_length}"
-            )
+        check_length(processor, max_length)
         self.threshold = threshold
         self.number, self.squashed = "score", False  # its name, and whether it is a probability
         self.pair = "text_pair" in features

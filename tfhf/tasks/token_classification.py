@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from tfhf.data import problems, token_windows
 from tfhf.data.columns import Tags, Text, Words
+from tfhf.data.lengths import check_length
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.learning import entity_groups, tagged_words, tagging
@@ -90,12 +91,7 @@ class TokenClassification(Task):
             self._check_lengths()
 
     def _check_lengths(self):
-        longest = self.processor.model_max_length
-        if self.max_length > longest:
-            raise UserError(
-                f"options.max_length: the model reads at most {longest} tokens; "
-                f"received {self.max_length}"
-            )
+        check_length(self.processor, self.max_length)
         special = self.processor.num_special_tokens_to_add()
         if self.max_length <= special or self.overlap >= self.max_length - special:
             raise UserError(
