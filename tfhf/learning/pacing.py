@@ -194,15 +194,12 @@ def paced(kind):
 
         def update_step(self, gradient, variable):
             self._pace = self._paces.get(self._var_key(variable))
-            if self._pace is not None and hasattr(self, "_numbers_of_step"):
-                # AdamW makes the numbers of an update once for all variables; this has its own.
-                shared = self._numbers
-                self._numbers = self._no_dependency(self._numbers_of_step())
-                super().update_step(gradient, variable)
-                self._numbers = shared
-            else:
-                super().update_step(gradient, variable)
+            super().update_step(gradient, variable)
             self._pace = None
+
+        def numbers_of(self, variable):
+            # AdamW's own method: a variable with a pace does not share the numbers of the others.
+            return super().numbers_of(variable) if self._pace is None else self.numbers_of_step()
 
         def _apply_weight_decay(self, variables):
             for variable in variables if self.weight_decay else ():
