@@ -108,8 +108,13 @@ def count_parameters(source):
     """
     if source.scratch:
         return _build(load_config(source), "TFAutoModel", source).count_params()
+    return sum(stored_sizes(source).values())
+
+
+def stored_sizes(source):
+    """Name in the file → count of numbers, for each of a checkpoint's weights."""
     with open_weights(intake.weight_files(source.folder)) as (stored, _):
-        return sum(math.prod(weight.shape) for weight in stored.values() if weight.kind == "f")
+        return {n: math.prod(weight.shape) for n, weight in stored.items() if weight.kind == "f"}
 
 
 def _build(config, auto_class, source):
