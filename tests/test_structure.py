@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "tfhf"
 
 # From the ground up; a module imports its own layer's folder and what stands below it.
 LAYERS = [
-    {"errors", "console", "storage", "custom"},
+    {"errors", "exits", "console", "storage", "custom"},
     {"environment", "data", "models", "learning", "exports", "client"},
     {"tasks"},
     {"recipe"},
@@ -152,7 +152,7 @@ def test_every_help_is_there_and_light():
         f"print(sorted({HEAVY | {'numpy', 'pydantic', 'yaml'}!r} & set(sys.modules)))\n"
     )
     found = run(sys.executable, "-c", code, *HELP)
-    assert found.stdout == "['tfhf', 'tfhf.cli', 'tfhf.errors']\n[]\n", found.stderr
+    assert found.stdout == "['tfhf', 'tfhf.cli', 'tfhf.errors', 'tfhf.exits']\n[]\n", found.stderr
 
 
 def test_no_public_name_is_a_module():
