@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from tfhf import diagnosis
 from tfhf.cli import main
-from tfhf.diagnosis import Finding
+from tfhf.diagnosis import installed, machine, settings, trial
+from tfhf.diagnosis.finding import Finding
 
 PIP = f"{sys.executable} -m pip"
 REQUIRED = ["transformers<5,>=4.57.6", "huggingface-hub<1", "PyYAML>=6", 'faiss-cpu; extra == "x"']
@@ -30,7 +31,7 @@ def must(findings):
 
 
 def test_packages_as_declared():
-    (found,) = diagnosis.packages(REQUIRED, GOOD)
+    (found,) = installed.packages(REQUIRED, GOOD)
     assert found == Finding(
         "packages", "3 as declared: transformers 4.57.6, huggingface-hub 0.36.2"
     )
@@ -38,7 +39,7 @@ def test_packages_as_declared():
 
 def test_packages_of_another_release():
     wrong = {"transformers": "5.1.0", "huggingface-hub": "1.0.1"}
-    assert must(diagnosis.packages(REQUIRED, wrong)) == [
+    assert must(installed.packages(REQUIRED, wrong)) == [
         (
             "transformers",
             "5.1.0 is installed, want transformers<5,>=4.57.6: transformers 5 has no TensorFlow "
@@ -55,8 +56,8 @@ def test_packages_of_another_release():
 
 
 def test_packages_in_the_way():
-    installed = {"tensorflow": "2.21.0", "tf-nightly": "2.22.0", "keras-nlp": "0.13.1"}
-    nightly, nlp, text, torch = diagnosis.rivals(installed)
+    versions = {"tensorflow": "2.21.0", "tf-nightly": "2.22.0", "keras-nlp": "0.13.1"}
+    nightly, nlp, text, torch = installed.rivals(versions)
     assert nightly.must and nightly.fix == (
         f"{PIP} uninstall --yes tf-nightly\n"
         f'{PIP} install --force-reinstall --no-deps "tensorflow==2.21.*"'
@@ -64,36 +65,36 @@ def test_packages_in_the_way():
     assert nlp.fix == f"{PIP} uninstall --yes keras-nlp" and not nlp.must
     assert text.found == "not installed; nothing here needs it" and text.fix is None
     assert torch == Finding("torch", "not installed, not needed")
-    *_, text, torch = diagnosis.rivals(
+    *_, text, torch = installed.rivals(
         {"tensorflow": "2.21.0", "tensorflow-text": "2.15.0", "torch": "2.13.0"}
     )
     assert text.found == ("2.15.0 does not load beside tensorflow 2.21.0; nothing here needs it")
     assert text.fix == f"{PIP} uninstall --yes tensorflow-text"
     assert torch == Finding("torch", "2.13.0; tfhf does not use it")
-    *_, text, _ = diagnosis.rivals({"tensorflow": "2.21.0", "tensorflow-text": "2.21.1"})
+    *_, text, _ = installed.rivals({"tensorflow": "2.21.0", "tensorflow-text": "2.21.1"})
     assert text.fix is None
 
 
 def test_keras_2_and_3():
-    (good,) = diagnosis.keras({"TF_USE_LEGACY_KERAS": "1"}, {})
+    (good,) = settings.keras({"TF_USE_LEGACY_KERAS": "1"}, {})
     assert good == Finding("keras", "tf.keras is Keras 2 (tf-keras)")
-    (off,) = diagnosis.keras({"TF_USE_LEGACY_KERAS": "0"}, {})
+    (off,) = settings.keras({"TF_USE_LEGACY_KERAS": "0"}, {})
     assert off.must and off.fix == "unset TF_USE_LEGACY_KERAS"
     late = SimpleNamespace(_tf_uses_legacy_keras=False)
-    (found,) = diagnosis.keras({"TF_USE_LEGACY_KERAS": "1"}, {"tensorflow": late, "keras": 1})
+    (found,) = settings.keras({"TF_USE_LEGACY_KERAS": "1"}, {"tensorflow": late, "keras": 1})
     assert found.must
     assert found.found == (
         "TensorFlow was imported before TF_USE_LEGACY_KERAS was set, so tensorflow.keras is Keras 3"
     )
     early = SimpleNamespace(_tf_uses_legacy_keras=True)
-    (mixed,) = diagnosis.keras({}, {"tensorflow": early, "keras": 1})
+    (mixed,) = settings.keras({}, {"tensorflow": early, "keras": 1})
     assert not mixed.must and mixed.found.startswith("Keras 3 is imported")
 
 
 def test_switches():
-    assert list(diagnosis.switches({"USE_TF": "1", "USE_TORCH": "0"})) == []
+    assert list(settings.switches({"USE_TF": "1", "USE_TORCH": "0"})) == []
     wrong = {"USE_TORCH": "1", "USE_TF": "0", "TF_XLA_FLAGS": "--tf_xla_auto_jit=2"}
-    fixes = {one.name: (one.fix, one.must) for one in diagnosis.switches(wrong)}
+    fixes = {one.name: (one.fix, one.must) for one in settings.switches(wrong)}
     assert fixes == {
         "USE_TORCH": ("unset USE_TORCH", True),
         "USE_TF": ("unset USE_TF", True),
@@ -108,14 +109,14 @@ def test_bytecode_is_looked_for_and_compiled(tmp_path, monkeypatch):
         (package / f"{name}.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     environ = {"PYTHONDONTWRITEBYTECODE": "1"}
-    (found,) = diagnosis.bytecode(environ, ["uncompiled", "not_there"])
+    (found,) = machine.bytecode(environ, ["uncompiled", "not_there"])
     assert found.found == (
         "2 of 2 files looked at have none: every start compiles them; "
         "PYTHONDONTWRITEBYTECODE is set"
     )
     assert found.fix == f"{sys.executable} -m compileall -q -j 0 {package}"
     subprocess.run(found.fix.replace("-j 0 ", "").split(), check=True)
-    (found,) = diagnosis.bytecode({}, ["uncompiled"])
+    (found,) = machine.bytecode({}, ["uncompiled"])
     assert (found.found, found.fix) == ("2 of 2 files looked at have it", None)
 
 
@@ -123,12 +124,12 @@ def test_disk(tmp_path, monkeypatch):
     places = {"the Hub's cache": tmp_path / "not" / "yet", "this folder": tmp_path}
     for free, fix, needed in ((900, False, False), (3, True, False), (0.5, True, True)):
         usage = SimpleNamespace(free=free * 2**30)
-        monkeypatch.setattr(diagnosis.shutil, "disk_usage", lambda _, usage=usage: usage)
-        (found,) = diagnosis.disk(places)
+        monkeypatch.setattr(machine.shutil, "disk_usage", lambda _, usage=usage: usage)
+        (found,) = machine.disk(places)
         assert found.found == (f"{free:.1f} GiB free for the Hub's cache, this folder ({tmp_path})")
         assert (found.fix is not None, found.must) == (fix, needed)
-    monkeypatch.setattr(diagnosis.os, "access", lambda *_: False)
-    assert [one.fix for one in diagnosis.disk(places)][:2] == [
+    monkeypatch.setattr(machine.os, "access", lambda *_: False)
+    assert [one.fix for one in machine.disk(places)][:2] == [
         "export HF_HOME=/another/folder",
         "go to another folder",
     ]
@@ -145,19 +146,19 @@ def test_disk(tmp_path, monkeypatch):
     ],
 )
 def test_processors_that_may_be_used(files, allowed, tmp_path, monkeypatch):
-    monkeypatch.setattr(diagnosis.os, "sched_getaffinity", lambda _: range(4), raising=False)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: range(4), raising=False)
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    assert diagnosis.allowed_processors(tmp_path) == allowed
+    assert machine.allowed_processors(tmp_path) == allowed
 
 
 def test_more_threads_than_processors():
-    (found,) = diagnosis.processors(64, 2, {})
+    (found,) = machine.processors(64, 2, {})
     assert found.fix == (
         "export TF_NUM_INTRAOP_THREADS=2 TF_NUM_INTEROP_THREADS=2 OMP_NUM_THREADS=2"
     )
-    (found,) = diagnosis.processors(64, 2, {"TF_NUM_INTRAOP_THREADS": "2"})
+    (found,) = machine.processors(64, 2, {"TF_NUM_INTRAOP_THREADS": "2"})
     assert found == Finding("processors", "2 of 64 may be used; TensorFlow is limited to 2 threads")
 
 
@@ -165,17 +166,17 @@ def test_the_hub_and_its_token(monkeypatch):
     token = "hf_" + "secret" * 6
     monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    (found,) = diagnosis.hub()
+    (found,) = machine.hub()
     assert found.found.endswith(", a token is set") and token not in found.found
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert next(diagnosis.hub()).fix == "unset HF_HUB_OFFLINE"
+    assert next(machine.hub()).fix == "unset HF_HUB_OFFLINE"
 
 
 def test_what_tensorflow_said():
-    devices, xla = diagnosis.probed(0, "a word\nfound " + json.dumps(FOUND) + "\n")
+    devices, xla = trial.probed(0, "a word\nfound " + json.dumps(FOUND) + "\n")
     assert (devices.found, xla.found) == ("2.21.0 sees CPU 0", "compiles")
     wrong = FOUND | {"keras": "keras", "transformers": False, "xla": "no ptxas"}
-    found = diagnosis.probed(0, "found " + json.dumps(wrong))
+    found = trial.probed(0, "found " + json.dumps(wrong))
     assert [one.name for one in found] == ["devices", "keras", "transformers", "xla"]
     assert [one.must for one in found] == [False, True, True, False]
     assert found[1].fix == f'{PIP} install "tf-keras==2.21.*"'
@@ -190,7 +191,7 @@ def test_what_tensorflow_said():
     ],
 )
 def test_tensorflow_that_cannot_be_imported(status, output, line):
-    (found,) = diagnosis.probed(status, output)
+    (found,) = trial.probed(status, output)
     assert must([found]) == [
         (
             "tensorflow",
@@ -201,10 +202,10 @@ def test_tensorflow_that_cannot_be_imported(status, output, line):
 
 
 def test_a_gpu_that_is_overlooked(tmp_path):
-    found = diagnosis._devices(FOUND, driver=tmp_path)
+    found = trial._devices(FOUND, driver=tmp_path)
     assert found.must and found.fix == f'{PIP} install "tensorflow[and-cuda]==2.21.*"'
     seen = FOUND | {"devices": ["CPU 0", "GPU 0"]}
-    assert diagnosis._devices(seen, driver=tmp_path).fix is None
+    assert trial._devices(seen, driver=tmp_path).fix is None
 
 
 def test_the_command(monkeypatch):
@@ -242,8 +243,8 @@ def test_this_environment():
 def test_tensorflow_before_tfhf():
     code = (
         "import os, sys, tensorflow, tfhf\n"
-        "from tfhf import diagnosis\n"
-        "print([one.must for one in diagnosis.keras(os.environ, sys.modules)])\n"
+        "from tfhf.diagnosis import settings\n"
+        "print([one.must for one in settings.keras(os.environ, sys.modules)])\n"
     )
     environ = {"PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
     found = subprocess.run(

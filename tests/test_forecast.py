@@ -46,6 +46,9 @@ def test_it_counts_and_writes_nothing(recipe, tmp_path):
     assert found["parameters"] == 16 * (98 + 32 + 2)
     assert found["memory"]["weights"] == 4 * found["parameters"]
     assert found["memory"]["activations"] == 8 * 7 * (8 * 16 + 4 * 32 + 2.25 * 2 * 7) * 4
+    frozen = forecast.dry_run(recipe, **{"train.freeze": ["bert"]})["memory"]
+    assert (frozen["gradients"], frozen["moments"]) == (0, 0)
+    assert frozen["weights"] == found["memory"]["weights"]
     assert not list((tmp_path / "work").iterdir())
     json.dumps(found)
 

@@ -12,6 +12,7 @@ from datasets import Dataset
 
 from tfhf import prediction
 from tfhf.errors import UserError
+from tfhf.prediction import answering
 
 TEXTS = ["a lovely film", "dull", "I would see it again, and again, and again"]
 
@@ -270,7 +271,7 @@ def test_parts_make_the_same_file(toy_run, five, tmp_path, monkeypatch, suffix, 
     model = toy_run.exports / "1" if exported else toy_run
     whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
     prediction.predict_to(model, file=str(five), output=str(whole))
-    monkeypatch.setattr(prediction, "AT_ONCE", 2)
+    monkeypatch.setattr(answering, "AT_ONCE", 2)
     prediction.predict_to(model, file=str(five), output=str(parts))
 
     def split(path):
@@ -284,7 +285,7 @@ def test_parts_make_the_same_file(toy_run, five, tmp_path, monkeypatch, suffix, 
 
 
 def test_rows_that_are_too_long_are_counted_over_all_parts(toy_run, five, monkeypatch, capsys):
-    monkeypatch.setattr(prediction, "AT_ONCE", 2)
+    monkeypatch.setattr(answering, "AT_ONCE", 2)
     prediction.predict_to(toy_run, file=str(five))
     found = capsys.readouterr()
     assert found.err.endswith(
@@ -305,7 +306,7 @@ def test_a_prediction_that_breaks_off_leaves_the_old_file(toy_run, five, tmp_pat
             raise RuntimeError("no more memory")
         return score(self, dataset, task, first)
 
-    monkeypatch.setattr(prediction, "AT_ONCE", 2)
+    monkeypatch.setattr(answering, "AT_ONCE", 2)
     monkeypatch.setattr(prediction.Pipeline, "score", breaks_off)
     with pytest.raises(RuntimeError):
         prediction.predict_to(toy_run, file=str(five), output=str(output))

@@ -46,6 +46,11 @@ def did_you_mean(word, choices):
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def reason(error):
+    """What an error of a library says, for one line of ours: the first of its message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def redacted(text):
     """Text without access tokens of the Hub: nothing tfhf prints or writes holds one."""
     text = ACCESS_TOKEN.sub("hf_(removed)", text)

@@ -12,6 +12,7 @@ import numpy as np
 from tfhf import exporting, models, preparation, training
 from tfhf.console import Phases, load_tensorflow
 from tfhf.data import windowed
+from tfhf.learning.pacing import frozen_in_file
 from tfhf.learning.rates import learning_rate
 from tfhf.recipe import Recipe
 
@@ -127,15 +128,26 @@ def _memory(settings, prepared, plan, parameters):
     width = int(plan.lengths.max(initial=1))
     rows = plan.batch_size or max(1, plan.batch_tokens // width)
     ending = prepared.task.auto_class.removeprefix("TFAutoModel")
+    config = models.load_config(prepared.source)
     return models.footprint(
-        models.load_config(prepared.source),
+        config,
         parameters,
+        frozen=_frozen(settings, prepared.source, config),
         rows=-(-rows // settings.accumulate),
         width=width,
         accumulate=settings.accumulate,
         half=settings.dtype_policy != "float32",
         scored=SCORED.get(ending, 0.0),
     )
+
+
+def _frozen(settings, source, config):
+    """How many numbers are not trained; 0 for a model from scratch, which has no file."""
+    if source.scratch or not settings.freeze:
+        return 0
+    sizes = models.stored_sizes(source)
+    frozen = frozen_in_file(sizes, settings.freeze, config.model_type)
+    return sum(sizes[name] for name in frozen)
 
 
 def lines(found):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfhf import console, reporting
-from tfhf.errors import ACCESS_TOKEN, UserError, redacted
+from tfhf.errors import ACCESS_TOKEN, UserError, reason, redacted
 from tfhf.models.hub import FETCHED, OF_SENTENCES
 from tfhf.reporting import metadata
 from tfhf.reporting.card import published
@@ -220,7 +220,7 @@ def _in_one_line(repo):
             "committed"
         ) from error
     except RuntimeError as error:  # a file whose sending failed
-        raise UserError(f"push: {str(error).splitlines()[0]} Nothing was committed.") from error
+        raise UserError(f"push: {reason(error)} Nothing was committed.") from error
 
 
 def _refusal(status, repo):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tfhf.learning.pacing import layers_of
+from tfhf.learning.pacing import frozen_in_file, layers_of
 
 FACTS = Path(__file__).parents[1] / "models/facts/names.json"
 FAMILIES = json.loads(FACTS.read_text(encoding="utf-8"))["families"]
@@ -30,3 +30,18 @@ def test_embeddings_lie_below_and_heads_above_the_layers(family, head):
             assert depth == 0, name
         if "encoder.layer.1." in name or "transformer.h.1." in name:
             assert depth == 2, name
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_what_is_frozen_in_a_file_with_and_without_a_head(prefix):
+    body = {f"{prefix}embeddings.word.weight", f"{prefix}encoder.layer.0.output.bias"}
+    known = body | ({"classifier.weight"} if prefix else set())
+    (words,) = {name for name in body if "word" in name}
+    for patterns, expected in (
+        (["bert"], body),
+        (["bert.embeddings"], {words}),
+        (["bert.encoder", "bert.embeddings"], body),
+        (["*.bias"], body - {words}),
+        (["classifier"], known - body),
+    ):
+        assert frozen_in_file(known, patterns, "bert") == expected

@@ -17,6 +17,12 @@ def test_bert_by_hand():
     assert found["total"] == sum(value for name, value in found.items() if name != "total")
 
 
+def test_frozen_weights_have_no_gradient_and_no_moments():
+    config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
+    found = footprint(config, 1000, rows=4, width=10, frozen=900)
+    assert (found["weights"], found["gradients"], found["moments"]) == (4000, 400, 800)
+
+
 def test_slices_half_precision_and_vocabulary():
     config = BertConfig(vocab_size=100, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     whole = footprint(config, 1000, rows=4, width=10)

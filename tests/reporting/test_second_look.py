@@ -8,7 +8,7 @@ import yaml
 from tests.reporting.conftest import write_run
 from tests.reporting.test_report_page import page_of
 from tfhf.reporting import write_report
-from tfhf.reporting.decisions import _groups, decisions
+from tfhf.reporting.decisions import _groups
 from tfhf.reporting.forms import Row, read
 from tfhf.reporting.previous import compare
 from tfhf.reporting.record import Record
@@ -28,7 +28,9 @@ def test_decisions_are_those_of_classes_that_some_rows_have(tmp_path):
     _, rows = read(
         [predicted("a", a=0.7, b=0.2, c=0.1), predicted("b", a=0.4, b=0.5, c=0.1)],
     )
-    found = decisions(Record(tmp_path, predictions={"test": rows}))
+    record = Record(tmp_path, predictions={"test": rows})
+    found = record.decisions
+    assert record.decisions is found  # found once for all plots and themes
     assert [(one.name, one.truth.tolist(), one.probabilities.tolist()) for one in found] == [
         ("a", [True, False], [0.7, 0.4]),
         ("b", [False, True], [0.2, 0.5]),
@@ -38,14 +40,14 @@ def test_decisions_are_those_of_classes_that_some_rows_have(tmp_path):
 def test_decisions_of_several_labels(tmp_path):
     row = {"text": "x", "label": [], "probabilities": {"a": 0.2, "b": 0.6}}
     _, rows = read([row | {"expected": ["a", "b"]}, row | {"expected": ["b"]}])
-    found = decisions(Record(tmp_path, predictions={"test": rows}))
+    found = Record(tmp_path, predictions={"test": rows}).decisions
     assert [(one.name, one.truth.tolist()) for one in found] == [("a", [True, False])]
 
 
 @pytest.mark.parametrize("broken", [None, "0.3", float("nan")])
 def test_a_row_without_a_number_for_every_class_is_left_out(tmp_path, broken):
     _, rows = read([predicted("a", a=0.9, b=0.1) | {"probabilities": {"a": 0.9, "b": broken}}])
-    assert decisions(Record(tmp_path, predictions={"test": rows})) == []
+    assert Record(tmp_path, predictions={"test": rows}).decisions == []
     assert doubts(rows) == []
 
 

@@ -1,6 +1,6 @@
 """Conversations as a model's chat template tells them, and which part of it the assistant says."""
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 
 
 def is_chat(value):
@@ -51,7 +51,7 @@ def told(tokenizer, messages, *, answering):
     except (jinja2.TemplateError, ValueError) as error:
         roles = ", ".join(message["role"] for message in messages)
         raise UserError(
-            f"messages: the chat template refuses them ({str(error).splitlines()[0]}); "
+            f"messages: the chat template refuses them ({reason(error)}); "
             f"received the roles {roles}"
         ) from error
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from tfhf.data.streams import PIECE, open_utf8
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 
 
 def csv_rows(path, encoding=None, separator=","):
@@ -43,7 +43,7 @@ def csv_rows(path, encoding=None, separator=","):
                     yield batch
     except pa.ArrowInvalid as error:
         raise _explain(path, encoding, separator, len(names)) or UserError(
-            f"{path}: cannot be read as CSV: {str(error).splitlines()[0]}"
+            f"{path}: cannot be read as CSV: {reason(error)}"
         ) from None
     if not rows or _ends_in_open_quote(path, encoding, last.column(-1)[-1].as_py()):
         error = _explain(path, encoding, separator, len(names))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfhf.data import chats, next_tokens
+from tfhf.data.lengths import check_length
 from tfhf.errors import UserError
 
 
@@ -40,11 +41,7 @@ class Reader:
     """
 
     def __init__(self, tokenizer, *, format, max_length, join, separator):
-        if max_length > tokenizer.model_max_length:
-            raise UserError(
-                f"options.max_length: the model reads at most {tokenizer.model_max_length} tokens; "
-                f"received {max_length}"
-            )
+        check_length(tokenizer, max_length)
         self.tokenizer, self.format, self.max_length = tokenizer, format, max_length
         self.join, self.separator = join, separator if format == "prompt" else ""
         ends = (tokenizer.eos_token_id, tokenizer.sep_token_id)

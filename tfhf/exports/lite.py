@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfhf.console import hushed
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.learning.scoring import Scorer
 
 SIGNATURE = "tokens"
@@ -224,7 +224,7 @@ def _contents(backbone, forward, precisions):
         except Exception as error:  # the converter has no class of its own for all it raises
             missing = MISSING_OPS.search(str(error))
             if missing is None:
-                return None, (str(error).strip() or type(error).__name__).splitlines()[0]
+                return None, reason(error)
             return None, f"it lacks {missing[1].strip()}"
 
 

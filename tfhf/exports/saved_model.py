@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfhf.errors import StorageError, UserError
+from tfhf.errors import StorageError, UserError, reason
 from tfhf.exports import (
     TEXT,
     ExportError,
@@ -162,8 +162,7 @@ def save(model, graph_tokenizer, folder, *, about=None):
             tf.errors.ResourceExhaustedError,
             tf.errors.PermissionDeniedError,
         ) as error:
-            reason = str(error).splitlines()[0]
-            raise StorageError(f"cannot write the export to {folder}: {reason}") from error
+            raise StorageError(f"cannot write the export to {folder}: {reason(error)}") from error
 
 
 def _signatures(backbone, task, graph_tokenizer):

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfhf.exports.tokenizers.template import first_of_rows
+
 
 class Windows(NamedTuple):
     """Windows over ragged rows.
@@ -46,6 +48,39 @@ def cut(columns, room, stride):
     index = tf.ragged.range(begins, begins + sizes)
     found = [index.with_values(tf.gather(one.values, index.values)) for one in columns]
     return Windows(found, rows, firsts)
+
+
+def of_questions(tokenizer, questions, contexts, *, max_length, stride, max_question_tokens=None):
+    """Windows as `tfhf.data.windows.encode_windows` makes them.
+
+    Args:
+        tokenizer: an in-graph tokenizer of `tfhf.exports.tokenizers`.
+        questions, contexts: `(B,)` strings. A question that would leave no room for its context is
+            cut.
+        max_length, stride, max_question_tokens: as there.
+
+    Returns:
+        Column → tensor: those of the tokenizer `(F, T)`, `offset_start` and `offset_end` `(F, T)`,
+        `null` `(F,)`, and `row` `(F,)` int64.
+    """
+    template = tokenizer.template
+    question = tokenizer.tokenize(questions)
+    found = tokenizer.tokenize_with_offsets(contexts)
+    room = template.room(max_length, pair=True)
+    longest = min(max_question_tokens or room, room - stride - 1)
+    question = first_of_rows(question, tf.minimum(question.row_lengths(), longest))
+    parts, rows, _ = cut(
+        [found.ids, found.starts, found.ends], room - question.row_lengths(), stride
+    )
+    question = tf.gather(question, rows)
+    order = (question, parts[0]) if template.question_first else (parts[0], question)
+    columns = template.columns(*order)
+    outside = question.with_values(tf.fill(tf.shape(question.values), -1))
+    for name, places in zip(("offset_start", "offset_end"), parts[1:], strict=True):
+        order = (outside, places) if template.question_first else (places, outside)
+        columns[name] = template.beside(*order, fill=-1)
+    columns["null"] = template.null(columns["input_ids"])
+    return columns | {"row": rows}
 
 
 def owned(places, real, rows):

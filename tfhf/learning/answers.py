@@ -77,6 +77,11 @@ def merged(context, spans):
     return sorted(found.values(), key=lambda answer: -answer["score"])
 
 
+def nothing(score):
+    """The answer that there is none."""
+    return {"score": float(score), "start": 0, "end": 0, "answer": ""}
+
+
 def _answer(context, score, start, end):
     return {"score": score, "start": start, "end": end, "answer": context[start:end]}
 

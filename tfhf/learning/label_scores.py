@@ -1,13 +1,38 @@
-"""Scores of labels that were named only when a model was asked: what zero-shot answers rest on.
+"""Scores of labels, from what a model gives of each.
 
 Shapes: N texts, K labels.
 """
 
 import numpy as np
 
+from tfhf.errors import UserError
+
+
+def of_logits(logits, function):
+    """Scores of the classes that a model was trained on, as a call of its pipeline asks for them.
+
+    Args:
+        logits: `(K,)` float.
+        function: `softmax`, `sigmoid` or `none`; a call's `function_to_apply`.
+
+    Returns:
+        `(K,)` float64.
+
+    Raises:
+        UserError: if the function is something else.
+    """
+    logits = logits.astype(np.float64)
+    if function == "softmax":
+        return _softmax(logits)
+    if function == "sigmoid":
+        return 1.0 / (1.0 + np.exp(-logits))
+    if function == "none":
+        return logits
+    raise UserError(f"function_to_apply: must be softmax, sigmoid or none; received {function!r}")
+
 
 def entailed(evidence, multi_label):
-    """Scores of labels from the logits of contradiction and entailment.
+    """Scores of labels named in a call, from the logits of contradiction and entailment.
 
     Args:
         evidence: `(N, K, 2)` logits of N texts and K labels.
@@ -23,7 +48,7 @@ def entailed(evidence, multi_label):
 
 
 def nearness(cosines, multi_label, temperature):
-    """Scores of labels from how near they are to texts.
+    """Scores of labels named in a call, from how near they are to texts.
 
     Args:
         cosines: `(N, K)` cosines of N texts and K labels.

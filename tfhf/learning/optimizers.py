@@ -79,14 +79,21 @@ class AdamW(tf_keras.optimizers.Optimizer):
 
     def _distributed_apply_gradients_fn(self, distribution, grads_and_vars, **kwargs):
         # Made once, not anew for every variable, of which there are a hundred.
-        self._numbers = self._no_dependency(self._numbers_of_step())
+        self._numbers = self._no_dependency(self.numbers_of_step())
         try:
             return super()._distributed_apply_gradients_fn(distribution, grads_and_vars, **kwargs)
         finally:
             self._numbers = None  # tensors of a graph, which would keep it alive
 
-    def _numbers_of_step(self):
-        """What the update of every variable takes: the kernel's arguments, and `kept` of decay."""
+    def numbers_of(self, variable):
+        """What the update of a variable takes: what `numbers_of_step` gave, once for all of them.
+
+        A subclass whose variables differ in their learning rate overrides this.
+        """
+        return self._numbers
+
+    def numbers_of_step(self):
+        """What an update at this learning rate takes: the arguments of the kernel, and `kept`."""
         rate = tf.convert_to_tensor(self.learning_rate)
         step = tf.cast(self.iterations + 1, rate.dtype)
         beta_1, beta_2 = (tf.constant(beta, rate.dtype) for beta in (self.beta_1, self.beta_2))
@@ -104,7 +111,9 @@ class AdamW(tf_keras.optimizers.Optimizer):
         }
 
     def update_step(self, gradient, variable):
-        numbers = {name: tf.cast(x, variable.dtype) for name, x in self._numbers.items()}
+        numbers = {
+            name: tf.cast(x, variable.dtype) for name, x in self.numbers_of(variable).items()
+        }
         kept, position = numbers.pop("kept"), self._index_dict[self._var_key(variable)]
         if self._decays[position]:
             # The product takes the old value's place. Subtracting from that in place would read

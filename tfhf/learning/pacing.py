@@ -69,6 +69,30 @@ def frozen(backbone, patterns):
     return found
 
 
+def frozen_in_file(known, patterns, family):
+    """The weights of a checkpoint's file that training shall leave as they are.
+
+    A file without a head leaves out what its part of the model is called (`bert.`). There, patterns
+    count without their first word, which alone means all of the file.
+
+    Args:
+        known: names of the weights in the file; a new head is not among them.
+        patterns: a list of strings.
+        family: the config's `model_type`.
+
+    Returns:
+        A set of names.
+    """
+    parts, found = {"model", "transformer", *re.split("[-_]", family)}, set()
+    for pattern in patterns:
+        named = {name for name in known if _names(pattern, name)}
+        first, _, rest = pattern.partition(".")
+        if not named and first in parts:
+            named = {name for name in known if not rest or _names(rest, name)}
+        found |= named
+    return found
+
+
 def paces(backbone, *, frozen=(), layer_decay=None, unfreeze=None, steps_per_epoch=1):
     """The weights whose learning rate is not simply the training's.
 
@@ -194,15 +218,12 @@ def paced(kind):
 
         def update_step(self, gradient, variable):
             self._pace = self._paces.get(self._var_key(variable))
-            if self._pace is not None and hasattr(self, "_numbers_of_step"):
-                # AdamW makes the numbers of an update once for all variables; this has its own.
-                shared = self._numbers
-                self._numbers = self._no_dependency(self._numbers_of_step())
-                super().update_step(gradient, variable)
-                self._numbers = shared
-            else:
-                super().update_step(gradient, variable)
+            super().update_step(gradient, variable)
             self._pace = None
+
+        def numbers_of(self, variable):
+            # AdamW's own method: a variable with a pace does not share the numbers of the others.
+            return super().numbers_of(variable) if self._pace is None else self.numbers_of_step()
 
         def _apply_weight_decay(self, variables):
             for variable in variables if self.weight_decay else ():

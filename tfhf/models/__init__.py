@@ -13,6 +13,7 @@ from tfhf.models.loading import (
     families,
     load_backbone,
     restore_weights,
+    stored_sizes,
 )
 from tfhf.models.new_tokenizers import new_tokenizer, train_tokenizer
 from tfhf.models.report import LoadReport
@@ -45,6 +46,7 @@ __all__ = [
     "restore_weights",
     "save_backbone",
     "sentence_modules",
+    "stored_sizes",
     "tokenizer_notes",
     "train_tokenizer",
     "write_sentence_modules",

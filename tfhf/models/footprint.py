@@ -8,18 +8,19 @@ DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 PATCHES = ("vit", "deit")
 
 
-def footprint(config, parameters, *, rows, width, accumulate=1, half=False, scored=0.0):
+def footprint(config, parameters, *, rows, width, frozen=0, accumulate=1, half=False, scored=0.0):
     """Estimates the memory of a training, TensorFlow's own not included.
 
     Weights are float32, one gradient and AdamW's two moments each: 16 bytes per parameter, 20 where
-    gradients are collected over slices. Of each layer and token are kept, for the way back,
-    `8 · hidden + 4 · inner + 2.25 · heads · width` floats: the sum of Korthikanti et al. 2022 for
-    float32, and twice what they have for the feed-forward part, because TensorFlow's classes
-    compute GELU in steps. A decoder that looks at an encoder keeps its attention twice.
+    gradients are collected over slices, 4 where it is frozen. Of each layer and token are kept, for
+    the way back, `8 · hidden + 4 · inner + 2.25 · heads · width` floats: the sum of Korthikanti et
+    al. 2022 for float32, and twice what they have for the feed-forward part, because TensorFlow's
+    classes compute GELU in steps. A decoder that looks at an encoder keeps its attention twice.
 
     Args:
         config: a transformers config.
         parameters: numbers in the model's weights.
+        frozen: those that are not trained.
         rows, width: of the largest slice of a batch: examples, and tokens of each.
         accumulate: slices per update.
         half: whether layers compute in 16 bits.
@@ -31,10 +32,11 @@ def footprint(config, parameters, *, rows, width, accumulate=1, half=False, scor
 
     Source: https://arxiv.org/abs/2205.05198, section 4.1
     """
+    trained = parameters - frozen
     found = {
         "weights": FLOAT * parameters,
-        "gradients": FLOAT * parameters * (1 if accumulate == 1 else 2),
-        "moments": 2 * FLOAT * parameters,
+        "gradients": FLOAT * trained * (1 if accumulate == 1 else 2),
+        "moments": 2 * FLOAT * trained,
         "activations": _activations(config, rows, width, scored, FLOAT // 2 if half else FLOAT),
     }
     return found | {"total": sum(value for value in found.values() if value)}

@@ -1,8 +1,7 @@
 """Image processors of checkpoints, run by pillow and NumPy alone."""
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.models.sources import load_config
-from tfhf.models.tokenization import reason
 
 
 def load_image_processor(source):

@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from tfhf.errors import UserError, did_you_mean
+from tfhf.errors import UserError, did_you_mean, reason
 from tfhf.models import tensors, torch_files
 
 LARGEST_CONFIG = 1_000_000  # bytes
@@ -143,8 +143,7 @@ def read_json(path, limit=LARGEST_JSON):
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is not JSON: {reason}") from error
+        raise UserError(f"{path} is not JSON: {reason(error)}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path} does not hold a JSON object")
     return value

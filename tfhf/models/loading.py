@@ -10,7 +10,7 @@ import re
 import warnings
 from pathlib import Path
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.models import heads, intake
 from tfhf.models.agreement import count_from_padding
 from tfhf.models.filling import fill
@@ -21,7 +21,6 @@ from tfhf.models.report import LoadReport
 from tfhf.models.sources import Source, load_config
 from tfhf.models.stored import open_weights
 from tfhf.models.ties import settle_ties, tie
-from tfhf.models.tokenization import reason
 
 
 def load_backbone(source, auto_class, *, tokens=None, **config_changes):
@@ -109,8 +108,13 @@ def count_parameters(source):
     """
     if source.scratch:
         return _build(load_config(source), "TFAutoModel", source).count_params()
+    return sum(stored_sizes(source).values())
+
+
+def stored_sizes(source):
+    """Name in the file → count of numbers, for each of a checkpoint's weights."""
     with open_weights(intake.weight_files(source.folder)) as (stored, _):
-        return sum(math.prod(weight.shape) for weight in stored.values() if weight.kind == "f")
+        return {n: math.prod(weight.shape) for n, weight in stored.items() if weight.kind == "f"}
 
 
 def _build(config, auto_class, source):

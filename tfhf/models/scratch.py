@@ -5,11 +5,10 @@ import inspect
 import json
 from pathlib import Path
 
-from tfhf.errors import UserError, did_you_mean
+from tfhf.errors import UserError, did_you_mean, reason
 from tfhf.models import intake
 from tfhf.models.agreement import positions
 from tfhf.models.sources import Source, load_config
-from tfhf.models.tokenization import reason
 from tfhf.storage import storing
 
 # What every config may say beside its family's own settings.

@@ -5,10 +5,9 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.models import hub, intake
 from tfhf.models.sentences import transformer_folder
-from tfhf.models.tokenization import reason
 
 # The embedded default: real pretrained weights that install from a package index.
 MINILM = "minilm"

@@ -6,9 +6,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.models import intake
 from tfhf.models.agreement import agree
+from tfhf.models.sources import load_config
 
 # Files a tokenizer can be made from.
 TABLES = re.compile(r"tokenizer\.json|vocab\.(json|txt)|.+\.(model|spm)")
@@ -24,8 +25,6 @@ def load_tokenizer(source):
         UserError: if the folder has no tokenizer, none that can be loaded, or one that does not
             belong to its model.
     """
-    from tfhf.models.sources import load_config
-
     tokenizer = read_tokenizer(source.folder, source.name)
     agree(tokenizer, load_config(source), source.name)
     return tokenizer
@@ -56,11 +55,6 @@ def read_tokenizer(folder, name):
         raise UserError(f"model: {name} has no fast tokenizer (no tokenizer.json)")
     tokenizer.name_or_path = str(folder)
     return tokenizer
-
-
-def reason(error):
-    """The first line of an error's message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextlib.contextmanager

@@ -3,8 +3,6 @@
 Drawing functions as in `curves.py`.
 """
 
-from typing import NamedTuple
-
 from tfhf.reporting.findings import final_split, interval
 from tfhf.reporting.forms import badness
 from tfhf.reporting.outcomes import drawable
@@ -15,35 +13,6 @@ GROUPS = 5  # of rows of like length
 FEWEST_ROWS = 50  # in all, for which groups say anything
 # Forms whose rows are right or wrong.
 JUDGED = ("single_label", "multi_label", "choices", "answers", "tags", "texts", "ranks")
-
-
-class Decision(NamedTuple):
-    """One class against the others: whether each row has it, and its probability in each row."""
-
-    name: str
-    truth: object
-    probabilities: object
-
-
-def decisions(record):
-    """A `Decision` for every class that some rows have and others have not.
-
-    Returns:
-        A list, empty where the predictions hold no probabilities.
-    """
-    import numpy as np
-
-    rows = record.predictions.get(final_split(record.predictions), [])
-    rows = [row for row in rows if row.facts.get("probabilities")]
-    if not rows:
-        return []
-    found = []
-    for name in rows[0].facts["probabilities"]:
-        scores = np.array([row.facts["probabilities"].get(name, np.nan) for row in rows])
-        truth = np.array([name in row.expected_labels for row in rows])
-        if truth.any() and not truth.all() and np.isfinite(scores).all():
-            found.append(Decision(name, truth, scores))
-    return found
 
 
 def draw_precision_recall(figure, record, theme):
@@ -85,7 +54,7 @@ def _paint(axes, record, points, quality, theme):
     """
     import numpy as np
 
-    every = decisions(record)
+    every = record.decisions
     if not every:
         return None
     names = [each.name for each in every]

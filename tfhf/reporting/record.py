@@ -4,12 +4,13 @@ A report must also open for a run that was stopped: a missing file is an empty v
 cannot be read is an empty value and a line in `Record.notes`.
 """
 
+import functools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfhf.errors import UserError
-from tfhf.reporting import forms
+from tfhf.reporting import classes, forms
 from tfhf.reporting.values import number, section
 from tfhf.reporting.wording import model_name
 
@@ -81,6 +82,12 @@ class Record:
         figures = {name for split in self.metrics.values() for name in split}
         scored = CORRELATIONS & figures and not ERRORS & figures
         return "similarity" if form == "regression" and scored else form
+
+    @functools.cached_property
+    def decisions(self):
+        """A `classes.Decision` for each class of the predictions; several plots show them."""
+        rows = self.predictions.get("test") or self.predictions.get("validation") or []
+        return classes.decisions(rows)
 
     @property
     def settings(self):

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 
 TEXT = (".txt", ".text")
 MARKDOWN = (".md", ".markdown")
@@ -154,8 +154,7 @@ def _read_pdf(file):
     except UserError:
         raise
     except Exception as error:  # damaged files raise whatever their parts happen to lack
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"documents: {file} is no readable PDF file: {reason}") from error
+        raise UserError(f"documents: {file} is no readable PDF file: {reason(error)}") from error
     if not any(text.strip() for text in texts):
         raise UserError(
             f"documents: {file} holds no text, only pictures of it; run text recognition on it"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfhf import storage
-from tfhf.errors import UserError
+from tfhf.errors import UserError, reason
 from tfhf.retrieval.embedder import Embedder
 from tfhf.retrieval.passages import Passage
 
@@ -66,9 +66,8 @@ class Index:
             stored = (self.folder / about["passages"]).read_bytes().decode("utf-8")
             self.passages = [Passage(**json.loads(line)) for line in stored.split("\n") if line]
         except (OSError, RuntimeError, ValueError, TypeError) as error:
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"index: {self.folder} cannot be read: {reason}; build it again"
+                f"index: {self.folder} cannot be read: {reason(error)}; build it again"
             ) from error
         if self._vectors.ntotal != len(self.passages):
             raise UserError(
@@ -134,7 +133,7 @@ class Index:
             try:
                 _faiss().write_index(index, str(folder / about["vectors"]))
             except RuntimeError as error:
-                raise OSError(str(error).splitlines()[0]) from error
+                raise OSError(reason(error)) from error
         storage.write_json(folder / "index.json", about)
         for name in ("vectors", "passages"):
             if name in before:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from tfhf.errors import UserError, did_you_mean
+from tfhf.errors import UserError, did_you_mean, reason
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read_models(path):
     try:
         text_format.Parse(_text(path), config)
     except text_format.ParseError as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path}: {reason(error)}") from error
     try:
         return models(config)
     except UserError as error:
@@ -193,8 +193,8 @@ def _text(path):
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise UserError(f"{path} cannot be read: {reason}") from error
+        cause = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise UserError(f"{path} cannot be read: {cause}") from error
 
 
 def message(configs):

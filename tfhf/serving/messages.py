@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
+from tfhf.errors import reason
 from tfhf.serving.statuses import invalid
 from tfhf.serving.tensors import MOST_DIMENSIONS
 
@@ -38,7 +39,7 @@ def from_tensor(proto, most_values):
     try:
         array = tf.make_ndarray(proto)
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise invalid(f"tensor parsing error: {str(error).splitlines()[0]}") from error
+        raise invalid(f"tensor parsing error: {reason(error)}") from error
     return array
 
 

@@ -11,6 +11,7 @@ from tfhf.data import chats, language, next_tokens
 from tfhf.data.columns import Messages, Text
 from tfhf.errors import UserError
 from tfhf.exports import NUMBER, TEXT
+from tfhf.learning import block_records
 from tfhf.learning.decoding import families
 from tfhf.learning.decoding.settings import Generation, has_limit, remember
 from tfhf.learning.text_stream import TextStream, cut, new_text, stop_strings
@@ -27,7 +28,6 @@ GENERATION = (
     "repetition_penalty",
 )  # fmt: skip
 PRESENTED = ("return_full_text", "clean_up_tokenization_spaces")  # choices of `present`
-EXCERPT = 300  # characters of a text that its record shows
 
 
 class CausalLM(Task):
@@ -368,20 +368,7 @@ class CausalLM(Task):
 
     def records(self, rows, results):
         """Yields one record per block, or per row: how well its tokens were predicted."""
-        feature = 0
-        for start in range(0, len(rows), self.rows_at_once):
-            encoded = self.encode(rows[start : start + self.rows_at_once])
-            for row, labels in zip(encoded["row"], encoded["label"], strict=True):
-                said = [label for label in labels if label >= 0]
-                tokens = int(results["tokens"][feature])
-                yield {
-                    "row": start + row + 1,
-                    "text": self.processor.decode(said, skip_special_tokens=True)[:EXCERPT],
-                    "tokens": tokens,
-                    "loss": float(results["loss"][feature]) / tokens if tokens else None,
-                    "accuracy": float(results["correct"][feature]) / tokens if tokens else None,
-                }
-                feature += 1
+        return block_records.records(self, rows, results, "label")
 
     @property
     def metric_names(self):

@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt
 
 from tfhf.data import towers
 from tfhf.data.columns import Number, Text, Texts
+from tfhf.data.lengths import check_length
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.tasks.base import Task
@@ -97,11 +98,7 @@ class Embedding(Task):
         self.auto_class = models.body(getattr(processor, "checkpoint", None))
         stated = _stated(processor)
         longest = processor.model_max_length if processor is not None else max_length
-        if max_length is not None and max_length > longest:
-            raise UserError(
-                f"options.max_length: the model reads at most {longest} tokens; "
-                f"received {max_length}"
-            )
+        check_length(processor, max_length)
         if score_range[0] >= score_range[1]:
             raise UserError(
                 "options.score_range: wants the lowest and the highest score, such as [0, 5]; "

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from tfhf.data import image_files
+from tfhf.data import image_files, problems
 from tfhf.data.columns import Image, Label
+from tfhf.data.problems import Problem
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.learning.losses import ClassWeights, Gamma, Smoothing
 from tfhf.tasks.base import Task
-from tfhf.tasks.text_classification import PROBLEM_TYPES, Problem, TextClassification, Threshold
+from tfhf.tasks.text_classification import TextClassification, Threshold
 
 
 class ImageClassification(TextClassification):
@@ -93,17 +94,10 @@ class ImageClassification(TextClassification):
     def features_for(cls, labels, roles, problem=None):
         from datasets import Features
 
-        label = TextClassification.features_for(labels, ["text"], problem)["label"]
-        return Features({"image": Image().feature(), "label": label})
+        return Features({"image": Image().feature(), "label": problems.column(labels, problem)})
 
     def model_config(self):
-        names = self.labels or [self.number]
-        return Task.model_config(self) | {
-            "num_labels": len(names),
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: index for index, name in enumerate(names)},
-            "problem_type": None if self.squashed else PROBLEM_TYPES[self.problem],
-        }
+        return Task.model_config(self) | self._classes()
 
     def settings(self):
         known = {"problem": self.problem, "threshold": self.threshold}

@@ -7,13 +7,12 @@ from annotated_types import Ge, Gt, Le
 
 from tfhf.data import blocks
 from tfhf.data.columns import Text
+from tfhf.data.lengths import check_length
 from tfhf.data.next_tokens import IGNORED
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
-from tfhf.learning import fill_mask
+from tfhf.learning import block_records, fill_mask
 from tfhf.tasks.base import Task
-
-EXCERPT = 300  # characters of a block that its record shows
 
 
 class MaskedLM(Task):
@@ -91,11 +90,7 @@ class MaskedLM(Task):
                 "model: its tokenizer has no mask token, so there is nothing to fill; take a model "
                 "that reads both ways, such as BERT, or train the task causal_lm"
             )
-        if self.max_length > tokenizer.model_max_length:
-            raise UserError(
-                f"options.max_length: the model reads at most {tokenizer.model_max_length} tokens; "
-                f"received {self.max_length}"
-            )
+        check_length(tokenizer, self.max_length)
         one = tokenizer("a", return_special_tokens_mask=True)
         special = one["special_tokens_mask"]
         first = special.index(0)
@@ -338,20 +333,7 @@ class MaskedLM(Task):
 
     def records(self, rows, results):
         """Yields one record per block: how well its hidden tokens were guessed."""
-        block = 0
-        for start in range(0, len(rows), self.rows_at_once):
-            encoded = self.encode(rows[start : start + self.rows_at_once])
-            for row, ids in zip(encoded["row"].tolist(), encoded["input_ids"], strict=True):
-                text = self.processor.decode(ids, skip_special_tokens=True)
-                tokens = int(results["tokens"][block])
-                yield {
-                    "row": start + row + 1,
-                    "text": text[:EXCERPT],
-                    "tokens": tokens,
-                    "loss": float(results["loss"][block]) / tokens if tokens else None,
-                    "accuracy": float(results["correct"][block]) / tokens if tokens else None,
-                }
-                block += 1
+        return block_records.records(self, rows, results, "input_ids")
 
     @property
     def metric_names(self):

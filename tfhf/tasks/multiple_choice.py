@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from tfhf.data.columns import Choice, Text, Texts
-from tfhf.errors import UserError
+from tfhf.data.lengths import check_length
 from tfhf.exports import TEXT, TEXTS
 from tfhf.tasks.base import Task
 
@@ -47,11 +47,7 @@ class MultipleChoice(Task):
 
     def __init__(self, processor, features, *, max_length: Annotated[int, Ge(8)] = 128):
         super().__init__(processor, features, max_length=max_length)
-        if processor is not None and max_length > processor.model_max_length:
-            raise UserError(
-                f"options.max_length: the model reads at most {processor.model_max_length} tokens; "
-                f"received {max_length}"
-            )
+        check_length(processor, max_length)
 
     @classmethod
     def features_of(cls, config):

@@ -1,33 +1,19 @@
 """Answers to questions as exact parts of a context, of any length, or that there is none."""
 
 import copy
-from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
 
 from tfhf.data.columns import Answers, Text
-from tfhf.errors import UserError
+from tfhf.data.lengths import check_length
 from tfhf.exports import TEXT
+from tfhf.learning.answers import by_window, distinct, nothing
+from tfhf.learning.asked_answers import Call, check_numbers
 from tfhf.tasks.base import Task
 
 PADDING = -1e9  # a logit that no softmax notices
 EVEN = 0.5  # above it no answer is more probable than the best one
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a pipeline's call says of its answers; None where it says nothing."""
-
-    top_k: int | None
-    handle_impossible_answer: bool | None
-    align_to_words: bool
-
-    @property
-    def spans_per_window(self):
-        """Spans that transformers looks at in each window: more where words may fall together."""
-        top_k = self.top_k or 1
-        return top_k * 2 + 10 if self.align_to_words else top_k
 
 
 class QuestionAnswering(Task):
@@ -87,14 +73,7 @@ class QuestionAnswering(Task):
         self.max_question_tokens = max_question_tokens
         self.call = None
         self.is_tuned = False  # whether there was a validation split to find the threshold on
-        self._check_length()
-
-    def _check_length(self, name="options.max_length"):
-        if self.processor is not None and self.max_length > self.processor.model_max_length:
-            raise UserError(
-                f"{name}: the model reads at most {self.processor.model_max_length} "
-                f"tokens; received {self.max_length}"
-            )
+        check_length(processor, max_length)
 
     @classmethod
     def features_of(cls, config):
@@ -217,20 +196,17 @@ class QuestionAnswering(Task):
         found = self._answers(results, index, row["context"])
         if self.call is not None:
             found = found[: self.call.top_k]
-        answer = found[0] if found else _nothing(0.0)
+        answer = found[0] if found else nothing(0.0)
         absent = {}
         if threshold is not None:
             absent["no_answer_probability"] = float(results["no_answer_probability"][index])
             if absent["no_answer_probability"] > threshold:
-                answer = _nothing(results["null_score"][index])
+                answer = nothing(results["null_score"][index])
         return answer | absent | {"n_best": found}
 
     def _answers(self, results, index, context):
         """All different answers to a row, best first."""
-        from tfhf.learning.answers import distinct
-
-        spans = [results[name][index].tolist() for name in SPAN]
-        return distinct(context, zip(*spans, strict=True))
+        return distinct(context, _spans(results, index))
 
     def line(self, row, answer):
         return f"{answer['score']:.3f}  {row['question']}  →  {answer['answer'] or '(no answer)'}"
@@ -294,30 +270,17 @@ class QuestionAnswering(Task):
         return {"question": TEXT, "context": TEXT}
 
     def encode_in_graph(self, tokenizer, strings):
-        """Windows as `encode` makes them; a question that leaves no room for a context is cut."""
-        import tensorflow as tf
-
+        # A question that leaves no room for a context is cut: a graph cannot refuse it.
         from tfhf.exports import windows
-        from tfhf.exports.tokenizers.template import first_of_rows
 
-        template = tokenizer.template
-        question = tokenizer.tokenize(strings["question"])
-        found = tokenizer.tokenize_with_offsets(strings["context"])
-        room = template.room(self.max_length, pair=True)
-        longest = min(self.max_question_tokens or room, room - self.stride - 1)
-        question = first_of_rows(question, tf.minimum(question.row_lengths(), longest))
-        cut, rows, _ = windows.cut(
-            [found.ids, found.starts, found.ends], room - question.row_lengths(), self.stride
+        return windows.of_questions(
+            tokenizer,
+            strings["question"],
+            strings["context"],
+            max_length=self.max_length,
+            stride=self.stride,
+            max_question_tokens=self.max_question_tokens,
         )
-        question = tf.gather(question, rows)
-        order = (question, cut[0]) if template.question_first else (cut[0], question)
-        columns = template.columns(*order)
-        outside = question.with_values(tf.fill(tf.shape(question.values), -1))
-        for name, places in zip(("offset_start", "offset_end"), cut[1:], strict=True):
-            order = (outside, places) if template.question_first else (places, outside)
-            columns[name] = template.beside(*order, fill=-1)
-        columns["null"] = template.null(columns["input_ids"])
-        return columns | {"row": rows}
 
     def answers_in_graph(self, results, inputs, strings, tokenizer):
         from tfhf.exports.answers.spans import best_answer
@@ -356,7 +319,7 @@ class QuestionAnswering(Task):
         Raises:
             UserError: if a number is out of its range.
         """
-        _check_numbers(
+        check_numbers(
             (1, {"top_k": top_k, "max_answer_len": max_answer_len}),
             (1, {"max_question_len": max_question_len}),
             (8, {"max_seq_len": max_seq_len}),
@@ -371,7 +334,7 @@ class QuestionAnswering(Task):
             task.max_length, task.stride = max_seq_len, min(self.stride, max_seq_len // 2)
         if doc_stride is not None:
             task.stride = doc_stride
-        task._check_length("max_seq_len")
+        check_length(task.processor, task.max_length, "max_seq_len")
         if handle_impossible_answer is not None:
             even = EVEN if self.null_threshold is None else self.null_threshold
             task.null_threshold = even if handle_impossible_answer else None
@@ -384,36 +347,16 @@ class QuestionAnswering(Task):
             `{"score", "start", "end", "answer"}`, or a list of them where `top_k` asks for more;
             no answer is an empty text from 0 to 0.
         """
-        from tfhf.learning.answers import by_window, merged, whole_words
-
-        context, call = row["context"], self.call
+        context = row["context"]
         columns = self.encode({"question": [row["question"]], "context": [context]})
-        spans = zip(*(results[name][index].tolist() for name in SPAN), strict=True)
-        windows = by_window(columns, list(spans), self.n_best, call.spans_per_window)
-        if call.align_to_words:
-            spans = whole_words(self.processor, context, windows)
-        else:
-            spans = [span for _, _, spans in windows for span in spans]
-        answers = merged(context, spans)
-        if call.handle_impossible_answer:
-            answers.append(_nothing(results["null_score"][index]))
-            answers.sort(key=lambda answer: -answer["score"])
-        answers = answers[: call.top_k or 1]
+        windows = by_window(
+            columns, _spans(results, index), self.n_best, self.call.spans_per_window
+        )
+        answers = self.call.answers(self.processor, context, windows, results["null_score"][index])
         return answers[0] if len(answers) == 1 else answers
 
 
-def _check_numbers(*limits):
-    """Refuses what is no whole number from a limit up; None is no choice."""
-    for least, named in limits:
-        for name, value in named.items():
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (whole and value >= least):
-                raise UserError(f"{name}: must be a whole number from {least}; received {value!r}")
-
-
-SPAN = ("span_score", "span_start", "span_end")
-
-
-def _nothing(score):
-    """The answer that there is none."""
-    return {"score": float(score), "start": 0, "end": 0, "answer": ""}
+def _spans(results, index):
+    """`(score, start, end)` of every span that was found for a row."""
+    columns = (results[name][index].tolist() for name in ("span_score", "span_start", "span_end"))
+    return list(zip(*columns, strict=True))

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from annotated_types import Ge, Lt
 
 from tfhf.data.columns import Text, Texts
+from tfhf.data.lengths import check_length
 from tfhf.data.next_tokens import IGNORED
-from tfhf.errors import UserError
 from tfhf.exports import NUMBER, TEXT
 from tfhf.learning.decoding.settings import Generation
 from tfhf.tasks.base import Task
@@ -67,11 +67,7 @@ class Text2Text(Task):
         limit = processor.model_max_length if processor is not None else 128
         self.max_target_length = max_target_length or min(128, limit)
         for name in ("max_length", "max_target_length"):
-            if processor is not None and getattr(self, name) > limit:
-                raise UserError(
-                    f"options.{name}: the model reads at most {limit} tokens; "
-                    f"received {getattr(self, name)}"
-                )
+            check_length(processor, getattr(self, name), f"options.{name}")
         self.usual = self.usual_settings(getattr(processor, "checkpoint", None))
         own = self.usual.pop("prefix", "")
         self.prefix = own if prefix is None else prefix

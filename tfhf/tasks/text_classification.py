@@ -5,23 +5,18 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from tfhf.data import problems
 from tfhf.data.columns import Label, Text
+from tfhf.data.lengths import check_length
+from tfhf.data.problems import Problem
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.learning import text_ends
 from tfhf.learning.losses import ClassLoss, ClassWeights, Gamma, Smoothing
 from tfhf.tasks.base import Task
 
-Problem = Literal["single_label", "multi_label", "regression"]
 Threshold = Annotated[float, Ge(0.0)] | Literal["tuned"]
 UNTUNED = 0.5
-
-# transformers' names for the three problems, in the config of every classifier.
-PROBLEM_TYPES = {
-    "single_label": "single_label_classification",
-    "multi_label": "multi_label_classification",
-    "regression": "regression",
-}
 
 
 class TextClassification(Task):
@@ -66,15 +61,11 @@ class TextClassification(Task):
         focal_gamma: Gamma = 0.0,
     ):
         super().__init__(processor, features, max_length=max_length)
-        if processor is not None and max_length > processor.model_max_length:
-            raise UserError(
-                f"options.max_length: the model reads at most {processor.model_max_length} tokens; "
-                f"received {max_length}"
-            )
+        check_length(processor, max_length)
         self.threshold = threshold
         self.number, self.squashed = "score", False  # its name, and whether it is a probability
         self.pair = "text_pair" in features
-        self.problem, self.labels = _problem_of(features["label"])
+        self.problem, self.labels = problems.of_column(features["label"])
         if problem is not None and problem != self.problem:
             raise UserError(f"options.problem: the labels make it {self.problem}; got {problem!r}")
         self.class_loss = ClassLoss(self.labels or [], class_weights, label_smoothing, focal_gamma)
@@ -102,12 +93,8 @@ class TextClassification(Task):
 
     @classmethod
     def features_of(cls, config):
-        names = [config.id2label[index] for index in range(config.num_labels)]
-        problems = {kind: problem for problem, kind in PROBLEM_TYPES.items()}
-        problem = problems.get(config.problem_type, "single_label")
-        if config.num_labels == 1 and problem == "single_label":
-            problem = "regression"
-        return cls.features_for(names, cls.saved(config).get("roles", ["text"]), problem)
+        names, roles = problems.class_names(config), cls.saved(config).get("roles", ["text"])
+        return cls.features_for(names, roles, problems.of_config(config))
 
     @classmethod
     def from_config(cls, processor, config, **options):
@@ -122,28 +109,23 @@ class TextClassification(Task):
     def learned_labels(cls, config):
         if config.problem_type == "regression" or config.num_labels == 1:
             return None
-        return [config.id2label[index] for index in range(config.num_labels)]
+        return problems.class_names(config)
 
     @classmethod
     def features_for(cls, labels, roles, problem=None):
-        from datasets import ClassLabel, Features, List, Value
+        from datasets import Features, Value
 
-        label = Value("float32")
-        if problem != "regression":
-            label = ClassLabel(names=[str(name) for name in labels])
-        if problem == "multi_label":
-            label = List(label)
-        return Features({role: Value("string") for role in roles} | {"label": label})
+        label = {"label": problems.column(labels, problem)}
+        return Features({role: Value("string") for role in roles} | label)
 
     def model_config(self):
-        names = self.labels or [self.number]
-        return super().model_config() | {
-            "num_labels": len(names),
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: index for index, name in enumerate(names)},
-            "problem_type": None if self.squashed else PROBLEM_TYPES[self.problem],
-            "pad_token_id": self.processor.pad_token_id,
-        }
+        pad = {"pad_token_id": self.processor.pad_token_id}
+        return super().model_config() | self._classes() | pad
+
+    def _classes(self):
+        """What the config says of the classes, or of the number."""
+        problem_type = None if self.squashed else problems.PROBLEM_TYPES[self.problem]
+        return problems.named(self.labels or [self.number]) | {"problem_type": problem_type}
 
     def settings(self):
         roles = {"roles": list(self.serving_inputs), "threshold": self.threshold}
@@ -294,25 +276,13 @@ class TextClassification(Task):
         Raises:
             UserError: if `function_to_apply` is something else.
         """
-        import numpy as np
+        from tfhf.learning import label_scores
 
-        logits = results["logits"][index].astype(np.float64)
         usual = {"single_label": "softmax", "multi_label": "sigmoid", "regression": "none"}
         applied = function_to_apply or ("sigmoid" if self.squashed else usual[self.problem])
-        if applied == "softmax":
-            scores = np.exp(logits - logits.max())
-            scores /= scores.sum()
-        elif applied == "sigmoid":
-            scores = 1.0 / (1.0 + np.exp(-logits))
-        elif applied == "none":
-            scores = logits
-        else:
-            raise UserError(
-                "function_to_apply: must be softmax, sigmoid or none; "
-                f"received {function_to_apply!r}"
-            )
+        scores = label_scores.of_logits(results["logits"][index], applied)
         names = self.labels or [self.number]
-        best = np.argsort(-scores, kind="stable")[:top_k]
+        best = (-scores).argsort(kind="stable")[:top_k]
         kept = [i for i in best if applied == "none" or scores[i] >= threshold]
         return [{"label": names[i], "score": float(scores[i])} for i in kept]
 
@@ -385,15 +355,3 @@ class TextClassification(Task):
 
     def encode_in_graph(self, tokenizer, strings):
         return tokenizer(strings["text"], strings.get("text_pair"), max_length=self.max_length)
-
-
-def _problem_of(label):
-    """The kind of problem and the label names that a typed label column stands for."""
-    from datasets import ClassLabel
-
-    if isinstance(label, ClassLabel):
-        return "single_label", label.names
-    inner = getattr(label, "feature", None)
-    if isinstance(inner, ClassLabel):
-        return "multi_label", inner.names
-    return "regression", None

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from tfhf.data import token_windows
+from tfhf.data import problems, token_windows
 from tfhf.data.columns import Tags, Text, Words
+from tfhf.data.lengths import check_length
 from tfhf.errors import UserError
 from tfhf.exports import TEXT
 from tfhf.learning import entity_groups, tagged_words, tagging
@@ -90,12 +91,7 @@ class TokenClassification(Task):
             self._check_lengths()
 
     def _check_lengths(self):
-        longest = self.processor.model_max_length
-        if self.max_length > longest:
-            raise UserError(
-                f"options.max_length: the model reads at most {longest} tokens; "
-                f"received {self.max_length}"
-            )
+        check_length(self.processor, self.max_length)
         special = self.processor.num_special_tokens_to_add()
         if self.max_length <= special or self.overlap >= self.max_length - special:
             raise UserError(
@@ -119,7 +115,7 @@ class TokenClassification(Task):
 
     @classmethod
     def learned_labels(cls, config):
-        return [config.id2label[index] for index in range(config.num_labels)]
+        return problems.class_names(config)
 
     @classmethod
     def features_for(cls, labels, roles=None, problem=None):
@@ -129,11 +125,7 @@ class TokenClassification(Task):
         return Features({"tokens": List(Value("string")), "tags": List(tag)})
 
     def model_config(self):
-        return super().model_config() | {
-            "num_labels": len(self.labels),
-            "id2label": dict(enumerate(self.labels)),
-            "label2id": {name: index for index, name in enumerate(self.labels)},
-        }
+        return super().model_config() | problems.named(self.labels)
 
     def settings(self):
         names = ("stride", "label_all_tokens", "aggregation", "entities")

@@ -9,6 +9,7 @@ from tfhf.data.columns import Label, Text
 from tfhf.errors import UserError
 from tfhf.exports import TEXT, TEXTS
 from tfhf.learning import text_ends
+from tfhf.learning.entailment import checked_labels, checked_template, contradiction, entailment
 from tfhf.tasks.base import Task
 from tfhf.tasks.embedding import Embedding
 from tfhf.tasks.text_classification import TextClassification
@@ -75,12 +76,12 @@ class ZeroShotClassification(TextClassification):
         super().__init__(processor, features, max_length=max_length)
         self.method = method or "entailment"
         self.unread = ("pooler",) if self.method == "embedding" else ()
-        self.candidate_labels = _parsed(candidate_labels)
-        self.hypothesis_template = _checked(hypothesis_template or TEMPLATES[self.method])
+        self.candidate_labels = checked_labels(candidate_labels)
+        self.hypothesis_template = checked_template(hypothesis_template or TEMPLATES[self.method])
         self.multi_label = multi_label
         self.temperature = temperature
         if self.method == "entailment":
-            self.entailment = _entailment(self.labels or [])
+            self.entailment = entailment(self.labels or [])
         else:
             towers = Embedding.features_for(None, ["anchor", "positive"])
             self.embedder = Embedding(processor, towers, max_length=max_length)
@@ -118,9 +119,9 @@ class ZeroShotClassification(TextClassification):
         """
         task = copy.copy(self)
         if "candidate_labels" in choices:
-            task.candidate_labels = _parsed(choices.pop("candidate_labels"))
+            task.candidate_labels = checked_labels(choices.pop("candidate_labels"))
         if "hypothesis_template" in choices:
-            task.hypothesis_template = _checked(choices.pop("hypothesis_template"))
+            task.hypothesis_template = checked_template(choices.pop("hypothesis_template"))
         for name in ("multi_label", "temperature"):
             setattr(task, name, choices.pop(name, getattr(task, name)))
         return task, choices
@@ -210,7 +211,7 @@ class ZeroShotClassification(TextClassification):
 
         if self.method == "embedding":
             return {"embedding": outputs["embedding"], "candidate": inputs["candidate"]}
-        classes = [_contradiction(self.labels), self.entailment]
+        classes = [contradiction(self.labels), self.entailment]
         return {"evidence": tf.gather(outputs["logits"], classes, axis=-1)}
 
     # === Serving ===
@@ -310,45 +311,6 @@ class ZeroShotClassification(TextClassification):
 
     def line(self, row, answer):
         return f"{answer['labels'][0]:<24} {answer['scores'][0]:.3f}  {row['text']}"
-
-
-def _parsed(labels):
-    """Candidate labels as a list; a string has commas between them."""
-    if labels is None:
-        return None
-    if isinstance(labels, str):
-        labels = [label.strip() for label in labels.split(",")]
-        labels = [label for label in labels if label]
-    if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
-        raise UserError(f"candidate_labels: expected one or more texts, received {labels!r}")
-    return list(labels)
-
-
-def _checked(template):
-    if not isinstance(template, str) or "{}" not in template:
-        raise UserError(
-            f"hypothesis_template: must hold {{}} where the label goes; received {template!r}"
-        )
-    return template
-
-
-def _entailment(labels):
-    """The number of the class that means entailment."""
-    for number, label in enumerate(labels):
-        if label.lower().startswith("entail"):
-            return number
-    raise UserError(
-        "options.method: entailment needs a model, or data, with a class whose name begins with "
-        f"'entail'; the classes are {', '.join(labels) or 'none'}"
-    )
-
-
-def _contradiction(labels):
-    """The number of the class that means contradiction; where none says so, as in transformers."""
-    for number, label in enumerate(labels):
-        if label.lower().startswith("contra"):
-            return number
-    return len(labels) - 1 if _entailment(labels) == 0 else 0
 
 
 def _method_of(config):
