@@ -120,3 +120,92 @@ def test_a_label_the_model_does_not_have_names_its_row(model):
     assert str(caught.value) == (
         "row 2 of the dataset: unknown label 'neutral'; the labels are ['negative', 'positive']"
     )
+
+
+# === Streams ===
+
+
+def arrays(batches):
+    """All numbers of each batch of one pass, by name."""
+    found = []
+    for inputs, targets, weights in batches:
+        values = {**inputs, "targets": targets, "weights": weights}
+        found.append({name: value.numpy().tolist() for name, value in values.items()})
+    return found
+
+
+def features(batches):
+    """The rows of one pass in their order, without those that fill a batch up."""
+    numbers = [number for batch in arrays(batches) for number in batch["feature"]]
+    return [number for number in numbers if number >= 0]
+
+
+def test_a_stream_in_the_order_of_its_rows(model, rows):
+    """Three parts and three windows, which end elsewhere: the batches of the rows at hand."""
+    streamed = pieces.to_tf_dataset(
+        rows.to_iterable_dataset(num_shards=3), model, batch_size=8, shuffle_window=7
+    )
+    expected = arrays(pieces.to_tf_dataset(rows, model, batch_size=8))
+    assert arrays(streamed) == expected
+    assert arrays(streamed) == expected
+
+
+def test_a_stream_no_longer_than_its_window_is_shuffled_as_rows_at_hand(model, rows):
+    ordinary, streamed = (
+        pieces.to_tf_dataset(one, model, batch_size=8, shuffle=True, seed=5)
+        for one in (rows, rows.to_iterable_dataset())
+    )
+    for _ in range(2):
+        iter(streamed)  # begun and not read: no pass
+        assert arrays(streamed) == arrays(ordinary)
+
+
+@pytest.mark.parametrize("size", [{"batch_size": 4}, {"batch_tokens": 60}], ids=str)
+def test_each_pass_over_a_stream_has_its_own_order(size, model, rows):
+    def passes():
+        streamed = rows.to_iterable_dataset(num_shards=3)
+        options = {"shuffle": True, "shuffle_window": 8, **size}
+        batches = pieces.to_tf_dataset(streamed, model, **options)
+        return [features(batches) for _ in range(3)]
+
+    found = passes()
+    assert [sorted(one) for one in found] == [list(range(21))] * 3
+    # A number is a row's place in its pass, so what tells passes apart is how a window is mixed.
+    assert len({tuple(one) for one in found}) == 3
+    assert passes() == found
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            {"shuffle": True, "shapes": 3},
+            "shapes: they are chosen from the lengths of all rows, and a stream's are not known; "
+            "leave it out; received 3",
+        ),
+        (
+            {"shuffle": True, "batch_tokens": 23},
+            "train.batch_tokens: must be 24 or more, the longest example that options.max_length "
+            "allows, because a stream may hold one; received 23",
+        ),
+        (
+            {},
+            "the dataset part 1 of 1 row 2: unknown label 'neutral'; the labels are ['negative', "
+            "'positive']",
+        ),
+    ],
+)
+def test_what_a_stream_cannot_be(options, line, model):
+    rows = Dataset.from_dict({"text": ["dull", "odd"], "label": ["negative", "neutral"]})
+    with pytest.raises(UserError) as caught:
+        pieces.to_tf_dataset(rows.to_iterable_dataset(), model, **options)
+    assert str(caught.value) == line
+
+
+def test_a_row_in_the_middle_of_a_stream_is_named(model):
+    rows = Dataset.from_list([*toy_rows(10), {"text": "odd", "label": "neutral"}])
+    batches = pieces.to_tf_dataset(
+        rows.to_iterable_dataset(), model, batch_size=4, shuffle_window=4
+    )
+    with pytest.raises(tf.errors.OpError, match="part 1 of 1 row 11: unknown label 'neutral'"):
+        arrays(batches)

@@ -4,38 +4,15 @@ import doctest
 import importlib
 import os
 import re
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import toy_rows
+from tests.pages import PAGES, ROOT, SYNOPSES, blocks, commands, lines_of, words
 from tfhf.cli import main
 from tfhf.recipe import Recipe
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-
-
-def blocks(language, pages=(ROOT / "README.md",)):
-    found = [BLOCK.findall(page.read_text(encoding="utf-8")) for page in pages]
-    return [text for page in found for name, text in page if name == language]
-
-
-def shell_lines(program, pages=PAGES):
-    lines = "".join(blocks("sh", pages)).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.startswith(program)]
-
-
-# `tfhf train RECIPE [KEY=VALUE ...]` is a synopsis; every other line could be typed.
-SYNOPSIS = re.compile(r" [A-Z|]{3,}\b|\[|^tfhf \w+$")
-SYNOPSES = [line for line in shell_lines("tfhf ", PAGES[:1]) if SYNOPSIS.search(line)]
-COMMANDS = [line for line in shell_lines("tfhf ") if line not in SYNOPSES]
 
 
 @pytest.mark.parametrize("line", SYNOPSES)
@@ -49,23 +26,23 @@ def test_every_command_has_a_synopsis():
     assert {line.split()[1] for line in SYNOPSES} == set(main.commands)
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_command_could_be_typed(line):
-    _, verb, *arguments = shlex.split(line, comments=True)
+@pytest.mark.parametrize("command", commands(PAGES[-1:]), ids=" ".join)
+def test_command_of_the_benchmarks_could_be_typed(command):
+    verb, *arguments = command
     given = main.commands[verb].make_context(verb, arguments).params
     if "overrides" in given:
         Recipe.load(given["recipe"], given["overrides"])
 
 
-@pytest.mark.parametrize("line", shell_lines("make "))
+@pytest.mark.parametrize("line", lines_of("make "))
 def test_make_target(line):
     target = line.split()[1]
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", shell_lines((".venv/bin/", "pytorch/bin/", "python ")))
+@pytest.mark.parametrize("line", lines_of((".venv/bin/", "pytorch/bin/", "python ")))
 def test_script_is_there(line):
-    program, *arguments = shlex.split(line, comments=True)
+    program, *arguments = words(line)
     files = [argument for argument in arguments if argument.endswith(".py")]
     assert files or program.endswith(("tfhf", "pytest", "ruff")) or "-m" in arguments
     assert [file for file in files if not (ROOT / file).exists()] == []

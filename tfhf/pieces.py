@@ -105,29 +105,36 @@ def to_tf_dataset(
     shuffle=False,
     seed=42,
     columns=None,
+    shuffle_window=10_000,
 ):
-    """Batches of like lengths as a `tf.data.Dataset`, made by TensorFlow operations alone.
+    """Batches of like lengths as a `tf.data.Dataset`.
 
     Args:
-        dataset: a `datasets.Dataset`; its rows are tokenized once, into files that TensorFlow maps.
+        dataset: a `datasets.Dataset`, whose rows are tokenized once, into files that TensorFlow
+            maps; or a `datasets.IterableDataset`, which is read and tokenized on the way in every
+            pass, and of which two windows at most are held in memory.
         model: a `tfhf.Model`, or a Task: it says how rows become features.
         batch_size: rows per batch.
         batch_tokens: most tokens per batch in place of a number of rows, padding included; only
             with `shuffle`.
-        shapes: most widths that batches may have, for XLA and TPUs, which compile each; likewise.
+        shapes: most widths that batches may have, for XLA and TPUs, which compile each; likewise,
+            and not of a stream.
         shuffle: True gives each pass over the dataset a new order, a function of (seed, pass), in
             batches of like lengths; False keeps the order of the rows.
         seed: seed of the order.
         columns: role → column of `dataset`, where their names differ.
+        shuffle_window: of a stream: rows that are mixed and sorted by length together.
 
     Returns:
-        A dataset of `(inputs, targets, weights)` for `fit`, `evaluate` and `predict`, of known
-        cardinality. The last batch is filled up with rows of weight 0.
+        A dataset of `(inputs, targets, weights)` for `fit`, `evaluate` and `predict`, whose
+        cardinality is known but for a stream's. The last batch is filled up with rows of weight 0.
 
     Raises:
         UserError: if a column is missing or holds something else than the task needs, or the task
             cannot do with batches of that kind.
     """
+    import datasets
+
     from tfhf import data
     from tfhf.data import batches, cache, orders
 
@@ -137,12 +144,15 @@ def to_tf_dataset(
             f"{batch_tokens} and {shapes}"
         )
     task = getattr(model, "task", model)
+    sizes = {"batch_size": batch_size, "batch_tokens": batch_tokens}
+    if isinstance(dataset, datasets.IterableDataset):
+        order = {"shuffle": shuffle, "shapes": shapes, "seed": seed, "window": shuffle_window}
+        return _streamed(dataset, task, columns, sizes, **order)
     rows = data.conform(dataset, task.columns(), columns, task.features)
     scratch = tempfile.TemporaryDirectory()
     store, _ = cache.token_store(rows, task, f"{scratch.name}/tokens")
     if shuffle:
-        sizes = {"batch_size": batch_size, "batch_tokens": batch_tokens, "shapes": shapes}
-        plan = orders.plan(store, task, seed=seed, **sizes)
+        plan = orders.plan(store, task, seed=seed, **sizes, shapes=shapes)
         found = batches.shuffled_dataset(store, task, plan)
     else:
         order = batches.in_order(store.features, batch_size=batch_size)
@@ -150,3 +160,25 @@ def to_tf_dataset(
     # The files live as long as the dataset that maps them.
     weakref.finalize(found, scratch.cleanup)
     return found
+
+
+def _streamed(dataset, task, columns, sizes, *, shuffle, shapes, seed, window):
+    """What `to_tf_dataset` makes of a stream."""
+    from tfhf.data import orders, streaming, windowed
+    from tfhf.data.tokens import TokenStore
+
+    if shapes is not None:
+        raise UserError(
+            "shapes: they are chosen from the lengths of all rows, and a stream's are not known; "
+            f"leave it out; received {shapes}"
+        )
+    windowed.check_longest(task, sizes["batch_tokens"])
+    if sizes["batch_tokens"] is None:
+        window = streaming.whole_batches(window, sizes["batch_size"])
+    mixed = {"window": window, "seed": seed if shuffle else None}
+    stream, first = streaming.conform(dataset, task.columns(), columns, task.features, **mixed)
+    with tempfile.TemporaryDirectory() as scratch:
+        store = TokenStore.build(first, task, f"{scratch}/tokens")
+        first_plan = orders.plan(store, task, seed=seed, **sizes)
+        plan = windowed.StreamPlan(stream, task, store, first_plan, steps=None)
+    return plan.shuffled_dataset() if shuffle else plan.evaluation_dataset()

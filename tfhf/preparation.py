@@ -14,7 +14,7 @@ import numpy as np
 
 from tfhf import data, models, tasks
 from tfhf.data import cache
-from tfhf.data.streaming import named
+from tfhf.data.streaming import named, whole_batches
 from tfhf.data.tokens import describe_lengths
 from tfhf.tasks.base import ENDLESS
 
@@ -192,16 +192,9 @@ def load_data(recipe, kind, labels=None):
         on_unlabeled=spec.on_unlabeled,
         on_empty=spec.on_empty,
         seed=recipe.train.seed,
-        window=_whole_batches(spec.shuffle_window, recipe.train.batch_size),
+        window=whole_batches(spec.shuffle_window, recipe.train.batch_size),
         rows=spec.rows,
     )
-
-
-def _whole_batches(window, batch_size):
-    """Rows of a window of a stream, so that only the last batch of an epoch is filled up."""
-    if window is None or batch_size is None:
-        return window
-    return -(-window // batch_size) * batch_size
 
 
 def tokenize(prepared, folder, phases):

@@ -1,9 +1,4 @@
-"""tfhf.Model: accumulation, weights, Keras' own verbs, and two devices."""
-
-import json
-import shutil
-import subprocess
-import sys
+"""tfhf.Model: accumulation, weights and Keras' own verbs."""
 
 import datasets
 import numpy as np
@@ -18,7 +13,6 @@ from tfhf.data.tokens import TokenStore
 from tfhf.errors import UserError
 from tfhf.learning.model import Model
 from tfhf.learning.optimizers import AdamW
-from tfhf.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -235,69 +229,3 @@ def test_no_labels_at_all_give_no_nan(toy, tmp_path):
     model.compile(AdamW(1e-3))
     model.tells_step_loss = True
     assert float(model.train_step(data)["step_loss"]) == 0.0
-
-
-STRATEGY = """
-import json, sys
-import tensorflow as tf
-import tfhf
-from tfhf import exporting
-exporting.obstacles = lambda task: ["no export"]  # it is not what is tested here
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-strategies = {
-    "one": tf.distribute.get_strategy(),
-    "two": tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
-}
-with strategies["two"].scope():
-    model = tfhf.load_model(sys.argv[3], labels=["a", "b"], max_length=24)
-    model.compile(tfhf.AdamW())
-model.seed, model.accumulate = 0, 3
-for part in range(3):
-    keys = strategies["two"].run(lambda: model._noise(part).key)
-    print(*(int(key[0]) for key in strategies["two"].experimental_local_results(keys)))
-for name, recipe in json.loads(sys.argv[1]).items():
-    strategy = strategies[name.split(",")[0]]
-    tfhf.train(recipe, out=f"{sys.argv[2]}/{name}", strategy=strategy)
-"""
-
-
-def losses(run):
-    """Every loss of log.jsonl, the validation's too."""
-    rows = map(json.loads, (run.folder / "log.jsonl").read_text().splitlines())
-    return [row.get("validation", row)["loss"] for row in rows]
-
-
-@pytest.mark.slow
-def test_two_logical_devices_equal_one(toy_recipe, tmp_path):
-    recipe = dict(toy_recipe)
-    # Without dropout: its random numbers differ from replica to replica by design.
-    folder = shutil.copytree(recipe["model"], tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    recipe |= {"model": str(folder)}
-    # A batch of tokens is cut by replicas × accumulate, so that must be the same.
-    sizes = {
-        "one": {"batch_size": 8, "accumulate": 2},
-        "two": {"batch_size": 8, "accumulate": 2},
-        "one, tokens": {"batch_tokens": 160, "accumulate": 4},
-        "two, tokens": {"batch_tokens": 160, "accumulate": 2},
-    }
-    settings = {name: value for name, value in recipe["train"].items() if name != "batch_size"}
-    recipes = {name: recipe | {"train": settings | size} for name, size in sizes.items()}
-    rows = "".join(json.dumps(row) + "\n" for row in toy_rows(96)[:64])
-    (tmp_path / "train.jsonl").write_text(rows, encoding="utf-8")
-    stream = {"train": str(tmp_path / "train.jsonl"), "streaming": True, "rows": 64}
-    data = recipe["data"] | stream | {"labels": ["negative", "positive"]}
-    recipes["two, streamed"] = recipes["two"] | {"data": data}
-    recipes = json.dumps(recipes)
-    command = [sys.executable, "-c", STRATEGY, recipes, str(tmp_path), str(folder)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    assert done.stdout == "0 3\n1 4\n2 5\n"  # which dropouts each replica draws, slice by slice
-    pairs = (("one", "two"), ("one, tokens", "two, tokens"), ("one", "two, streamed"))
-    for names in pairs:
-        one, two = (Run(tmp_path / name) for name in names)
-        assert losses(two) == pytest.approx(losses(one), rel=1e-5)
-        assert two.metrics["test"]["loss"] == pytest.approx(one.metrics["test"]["loss"], rel=1e-4)
-        assert two.metrics["test"]["accuracy"] == one.metrics["test"]["accuracy"]

@@ -7,8 +7,11 @@ OPTIONS = {"options.max_length": 16}
 
 
 def rows(name):
-    if Recipe.load(name).options["loss"] in ("cosine", "cosent"):
+    recipe = Recipe.load(name)
+    if recipe.options["loss"] in ("cosine", "cosent"):
         return scored()
+    if "negative" in recipe.data.columns:  # one, as in the set
+        return [row | {"negative": row["negative"][0]} for row in anchored()]
     return anchored()
 
 

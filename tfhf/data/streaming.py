@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tfhf.data.parts import hub_parts
 from tfhf.data.reading import check_rows
 from tfhf.data.rows import Rows
 from tfhf.errors import UserError
@@ -48,8 +49,9 @@ class Stream:
         parts: list of Part.
         known: rows that they have together; None where nobody knows.
         window: rows handed out together, 1 or more.
-        seed: decides the order of the parts.
+        seed: decides the order of the parts; None takes them as they lie there, in every epoch.
         told: rows of an epoch, as the recipe says; a longer stream is cut there. None for all.
+        name: what messages call the set.
 
     Attributes:
         rows: rows of an epoch; None where nobody knows.
@@ -59,8 +61,8 @@ class Stream:
         UserError: if there are fewer rows than was told.
     """
 
-    def __init__(self, parts, known=None, *, window, seed, told=None):
-        self.parts, self.window, self.seed = parts, window, seed
+    def __init__(self, parts, known=None, *, window, seed, told=None, name="data.train"):
+        self.parts, self.window, self.seed, self.name = parts, window, seed, name
         self.rows = self._told = told
         self.looked_at = 0
         self._settled = None
@@ -101,13 +103,19 @@ class Stream:
             UserError: if a row cannot be read or used, or the stream is shorter than was told.
         """
         while True:
-            order = np.random.default_rng([self.seed, start.epoch]).permutation(len(self.parts))
-            rows = start.rows
-            for at, tables, end in self._windows(start, order):
-                yield at, self._checked(tables, at.rows, end)
-                rows = end
-            self._check_told(rows)
+            yield from self.rest(start)
             start = replace(start, epoch=start.epoch + 1, part=0, row=0, rows=0)
+
+    def rest(self, start):
+        """Yields the windows from a position to the end of its epoch, as `windows` does."""
+        order = range(len(self.parts))
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, start.epoch]).permutation(len(order))
+        rows = start.rows
+        for at, tables, end in self._windows(start, order):
+            yield at, self._checked(tables, at.rows, end)
+            rows = end
+        self._check_told(rows)
 
     def _check_told(self, rows):
         if self._told is not None and rows < self._told:
@@ -131,7 +139,7 @@ class Stream:
         if found:
             yield at, found, rows
         elif not rows:
-            raise UserError(f"data.train: {self.parts[0].name} has no rows")
+            raise UserError(f"{self.name}: {self.parts[0].name} has no rows")
 
     def _tables(self, at, order):
         """Yields `(place of a part, number of the first row in it, Arrow table)`."""
@@ -146,7 +154,7 @@ class Stream:
 
     def _checked(self, tables, first, last):
         kinds, columns, *how = self._settled
-        rows = Rows(named(first, last), tables, kinds, columns)
+        rows = Rows(named(first, last, self.name), tables, kinds, columns)
         for role in self._roles ^ set(rows.matched):
             raise UserError(
                 f"{tables[0].name}: column {role!r} is in some files of data.train and not in "
@@ -156,9 +164,40 @@ class Stream:
         return dataset if len(keep) == len(dataset) else dataset.select(keep)
 
 
-def named(first, last):
+def named(first, last, name="data.train"):
     """What messages call some rows of an epoch, numbered from 0."""
-    return f"data.train, rows {first + 1:,} to {last:,}"
+    return f"{name}, rows {first + 1:,} to {last:,}"
+
+
+def whole_batches(window, batch_size):
+    """Rows of a window of a stream, so that only the last batch of an epoch is filled up."""
+    if window is None or batch_size is None:
+        return window
+    return -(-window // batch_size) * batch_size
+
+
+def conform(dataset, kinds, columns, features, *, window, seed):
+    """Opens a `datasets.IterableDataset` with the columns a task expects.
+
+    Args:
+        dataset: the `datasets.IterableDataset`.
+        kinds, columns, features: as for `memory.conform`.
+        window, seed: as for Stream.
+
+    Returns:
+        The Stream, and the rows of its first window as a `datasets.Dataset`.
+
+    Raises:
+        UserError: if a column is missing or a value of the first window does not fit.
+    """
+    parts, _ = hub_parts("the dataset", dataset)  # it may have picked some of the rows it tells of
+    stream = Stream(parts, window=window, seed=seed, name="the dataset")
+    kinds = {role: kind.required() for role, kind in kinds.items() if role in features}
+    tables = stream.first_tables()
+    first = Rows(named(0, stream.looked_at, stream.name), tables, kinds, columns)
+    learned = {role: kind.learned(features[role]) for role, kind in kinds.items()}
+    stream.settle(first, kinds, columns, learned, "error", "keep")
+    return stream, check_rows(first, kinds, learned)[0]
 
 
 def check_named(rows, kinds, labels):

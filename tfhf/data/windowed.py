@@ -9,14 +9,14 @@ are held in memory.
 """
 
 import contextlib
+import itertools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 
-from tfhf.data.batches import finisher
+from tfhf.data.batches import finisher, in_order
 from tfhf.data.streaming import Position
 from tfhf.data.tokens import encoded, flattened, narrowed
 from tfhf.errors import UserError
@@ -55,12 +55,38 @@ class StreamPlan:
         Returns:
             A dataset of `(inputs, targets, weights)`, see `batches.assembler`.
         """
+        return self._fed(lambda: self._made(start or Position()), "train")
+
+    def shuffled_dataset(self):
+        """One epoch per pass: the n-th iteration of the dataset gives epoch n, counted from 0."""
+        passes = itertools.count()
+
+        def one_epoch():
+            # Windows are numbered from the pass on, so that none is mixed twice in the same way.
+            epoch = next(passes)
+            for at, window in self._rest(Position(epoch=epoch, window=epoch)):
+                for rows in replace(self._plan, lengths=window.lengths).in_numpy(at.window):
+                    yield _fed_of(at, window, rows)[0]
+
+        return self._fed(one_epoch, "train")
+
+    def evaluation_dataset(self):
+        """All rows in the order in which they come, once per pass."""
+
+        def all_rows():
+            for at, window in self._rest(Position()):
+                order = in_order(len(window.lengths), batch_size=self.batch_size)
+                for first, last in itertools.pairwise(order.bounds):
+                    yield _fed_of(at, window, order.rows[first:last])[0]
+
+        return self._fed(all_rows, "evaluate")
+
+    def _fed(self, made, phase):
+        """The dataset of what `made()` yields for `finisher`."""
         import tensorflow as tf
 
-        finish = tf.autograph.experimental.do_not_convert(finisher(self.task, "train", self.seed))
-        found = tf.data.Dataset.from_generator(
-            lambda: self._made(start or Position()), output_signature=self._signature()
-        )
+        finish = tf.autograph.experimental.do_not_convert(finisher(self.task, phase, self.seed))
+        found = tf.data.Dataset.from_generator(made, output_signature=self._signature())
         return found.map(finish, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
     def shares(self, epoch):
@@ -95,25 +121,27 @@ class StreamPlan:
         self._begun.clear()
         made, done = 0, start.batch
         try:
-            for at, window in _ahead(self._windows(start)):
+            for at, window in _ahead(self._windows(start, self.stream.windows)):
                 self._begun.append((made - done, at))
                 plan = replace(self._plan, lengths=window.lengths)
-                for rows in islice(plan.in_numpy(at.window), done, None):
-                    columns, share = window.batch(rows)
+                for rows in itertools.islice(plan.in_numpy(at.window), done, None):
+                    found, share = _fed_of(at, window, rows)
                     self._shares.append(share)
                     made += 1
-                    feature = np.where(rows >= 0, at.examples + rows, -1)
-                    filled = np.where(rows >= 0, feature, feature.max()) % 2**31
-                    yield columns, filled, feature, (rows >= 0).astype(np.float32), at.epoch
+                    yield found
                 done = 0
         except Exception as error:  # TensorFlow would make a text of it
             self.failure = error
             raise
 
-    def _windows(self, start):
-        """Yields the position and the examples of each window."""
+    def _rest(self, start):
+        """Yields the position and the examples of each window of one epoch."""
+        return _ahead(self._windows(start, self.stream.rest))
+
+    def _windows(self, start, read):
+        """Yields the position and the examples of each window that `read(start)` yields."""
         number, epoch, first = start.window, start.epoch, start.examples
-        for at, rows in self.stream.windows(start):
+        for at, rows in read(start):
             if at.epoch != epoch:
                 epoch, first = at.epoch, 0
             window = _Window(rows, self.task, self._store)
@@ -170,6 +198,19 @@ class _Window:
         return columns, (int(real.sum()), int(real.max()) * len(rows))
 
 
+def _fed_of(at, window, rows):
+    """What `finisher` takes of a batch, and its share.
+
+    Args:
+        at: the Position of the window.
+        window, rows: as for `_Window.batch`.
+    """
+    columns, share = window.batch(rows)
+    feature = np.where(rows >= 0, at.examples + rows, -1)
+    filled = np.where(rows >= 0, feature, feature.max()) % 2**31
+    return (columns, filled, feature, (rows >= 0).astype(np.float32), at.epoch), share
+
+
 def _pair(name):
     """A ragged column, and its mask where it has one."""
     if name.endswith("input_ids"):
@@ -223,17 +264,22 @@ def plan(stream, task, store, first, rows, settings):
         UserError: if an example may be too long for a batch, or nobody knows how many batches an
             epoch has.
     """
-    names = ("max_length", "max_target_length")
-    longest = max(task.settings().get(name) or 0 for name in names)
-    if settings.batch_tokens is not None and settings.batch_tokens < longest * first.slices:
-        times = f" × {first.slices} (replicas × accumulate)" if first.slices > 1 else ""
-        raise UserError(
-            f"train.batch_tokens: must be {longest * first.slices} or more, the longest example "
-            f"that options.max_length allows{times}, because a stream may hold one; received "
-            f"{settings.batch_tokens}"
-        )
+    check_longest(task, settings.batch_tokens, first.slices)
     steps = settings.steps_per_epoch or _steps(stream, task, rows, settings.batch_size)
     return StreamPlan(stream, task, store, first, steps)
+
+
+def check_longest(task, batch_tokens, slices=1):
+    """Refuses batches of fewer tokens than the longest example that may come has."""
+    names = ("max_length", "max_target_length")
+    longest = max(task.settings().get(name) or 0 for name in names)
+    if batch_tokens is not None and batch_tokens < longest * slices:
+        times = f" × {slices} (replicas × accumulate)" if slices > 1 else ""
+        raise UserError(
+            f"train.batch_tokens: must be {longest * slices} or more, the longest example "
+            f"that options.max_length allows{times}, because a stream may hold one; received "
+            f"{batch_tokens}"
+        )
 
 
 def _steps(stream, task, rows, batch_size):
