@@ -5,7 +5,7 @@
 DATA is a folder of public data sets. The texts are sentences of sst2 and dialogues of dialogsum,
 three to one, shuffled; the model is a `minilm` classifier, saved once, that both sides open, each
 in a process of its own with two threads. They take turns at each batch size, and at what each does
-when none is named (tfhf: 4,096 tokens; transformers: one text at a time).
+when none is named (tfhf: 2,048 tokens; transformers: one text at a time).
 
 Prints for each batch size the texts per second, their ratio by the clock and by the processes' CPU
 time (medians and range over the rounds), and in how many texts the labels agree.
