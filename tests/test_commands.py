@@ -168,7 +168,7 @@ def running(configs, options=None):
 SAID = {
     "train": r"^report: runs/\w+/report.html\nmodel:  runs/\w+/model$",
     "train --dry-run": r"^steps +\d+ \(\d+ per epoch\)$",
-    "train --measure": r"^measured .* per step",
+    "train --measure": r"^measured    .*s a step",
     "predict": r"^\S.{10,}$",
     "predict --output": r"^$",
     "export --lite": r"^runs/quickstart/export/quickstart/lite/\w+/model.tflite$",
