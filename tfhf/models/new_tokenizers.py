@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tfhf.errors import UserError, did_you_mean
-from tfhf.models import hub, intake
+from tfhf.models import hub, intake, sources
 from tfhf.models.tokenization import read_tokenizer
 
 
@@ -14,7 +14,7 @@ def new_tokenizer(spec, texts):
 
     Args:
         spec: `"characters"`; `{"kind": "bpe", "vocab_size": 1000}`, or another kind of
-            `train_tokenizer`; or a folder or Hub id whose tokenizer is taken as it is.
+            `train_tokenizer`; or a folder, a Hub id or `minilm`, whose tokenizer is taken as it is.
         texts: iterable of strings to learn a vocabulary from; left alone where none is learned.
 
     Returns:
@@ -35,6 +35,8 @@ def new_tokenizer(spec, texts):
         return train_tokenizer(spec, texts)
     if Path(spec).is_dir():
         folder = Path(spec)
+    elif spec == sources.MINILM:
+        folder = sources.resolve(spec, weights=False).folder
     elif "/" in spec:
         folder = Path(hub.fetch(spec, weights=False))
     else:
