@@ -138,6 +138,7 @@ def _padded(lists, fill):
 
 def shakespeare_pytorch(folder, seed):
     import torch
+    from pytorch_loop import update
     from transformers import GPT2Config, GPT2LMHeadModel, get_cosine_schedule_with_warmup
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -164,11 +165,7 @@ def shakespeare_pytorch(folder, seed):
         model.train()
         for rows in torch.randperm(len(inputs)).split(settings["batch_size"]):
             loss = _loss(model, inputs[rows], labels[rows], "mean")
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings["global_clipnorm"])
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
+            update(model, loss, optimizer, schedule, settings["global_clipnorm"])
         print(
             f"epoch {epoch + 1}  {_nats_per_character(model, data):.4f} nats per character  "
             f"{time.perf_counter() - begin:.0f} s",

@@ -128,6 +128,7 @@ def read_pairs(folder, split):
 def fit_sentence_transformers(pairs, folder, chosen):
     """The loop of a recipe: AdamW, no decay of biases and norms, clipping, linear decay."""
     import torch
+    from pytorch_loop import update
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import losses
 
@@ -151,11 +152,7 @@ def fit_sentence_transformers(pairs, folder, chosen):
         for start in range(0, len(pairs), size):
             columns = zip(*shuffled[start : start + size], strict=True)
             loss = loss_of([model.tokenize(list(texts)) for texts in columns], None)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), SETTINGS["clip"])
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
+            update(model, loss, optimizer, schedule, SETTINGS["clip"])
             if start // size % 10 == 0:
                 print(start // size, float(loss), file=sys.stderr, flush=True)
     model.save(str(folder))

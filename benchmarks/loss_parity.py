@@ -131,6 +131,7 @@ def compare(folder, cases):
 def pytorch_losses(folder, case):
     import torch
     import transformers
+    from pytorch_loop import update
 
     model = getattr(transformers, case.head).from_pretrained(folder / "start")
     model.train()
@@ -145,11 +146,7 @@ def pytorch_losses(folder, case):
             names = [name for name in batches.files if name.startswith(prefix)]
             batch = {name.removeprefix(prefix): _tensor(batches[name]) for name in names}
             loss = case.loss(model, batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
+            update(model, loss, optimizer, schedule, case.clip)
             losses.append(loss.item())
     return np.array(losses)
 

@@ -131,10 +131,15 @@ def _epoch(model, count, loss_of, optimizer, schedule, args):
     losses = []
     for rows in torch.randperm(count).split(args.batch_size):
         loss = loss_of(rows)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), args.global_clipnorm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+        update(model, loss, optimizer, schedule, args.global_clipnorm)
         losses.append(loss.item())
     return sum(losses) / len(losses)
+
+
+def update(model, loss, optimizer, schedule, clip):
+    """One update of a model by the slopes of a loss, which are cut at a norm of `clip`."""
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
+    schedule.step()
+    optimizer.zero_grad()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
+from tfhf.data import towers
 from tfhf.data.columns import Choice, Text, Texts
 from tfhf.data.lengths import check_length
 from tfhf.exports import TEXT, TEXTS
@@ -87,7 +88,7 @@ class MultipleChoice(Task):
         # One feature per row: the choices end to end, and where to cut them apart again.
         columns = {
             name: [list(chain(*parts)) for parts in _cut(encoded[name], counts)]
-            for name in self._tokens
+            for name in towers.token_names(self.processor)
         }
         columns["choice_length"] = _cut(lengths, counts)
         # Choices are padded to the longest of the batch, so rows are sorted by their longest.
@@ -118,16 +119,8 @@ class MultipleChoice(Task):
         return lengths
 
     @property
-    def _tokens(self):
-        """Columns of tokens → what fills them up."""
-        values = {"input_ids": self.processor.pad_token_id}
-        if "token_type_ids" in self.processor.model_input_names:
-            values["token_type_ids"] = self.processor.pad_token_type_id
-        return values
-
-    @property
     def padding(self):
-        return self._tokens | {"choice_length": 0}
+        return towers.fills(self.processor) | {"choice_length": 0}
 
     # === In the graph ===
 
@@ -139,7 +132,7 @@ class MultipleChoice(Task):
 
         inputs = self.fed(inputs)
         lengths = inputs.pop("choice_length")
-        fills = self._tokens | {"attention_mask": 0}
+        fills = towers.fills(self.processor) | {"attention_mask": 0}
         folded = {name: fold(inputs[name], lengths, fill) for name, fill in fills.items()}
         if padding.reads_last(backbone):
             folded = padding.on_the_left(folded)
@@ -191,7 +184,7 @@ class MultipleChoice(Task):
         lengths = tf.where(tf.reshape(there, [-1]), lengths, 0)
         inputs = {"choice_length": tf.reshape(lengths, tf.shape(choices))}
         ends = tf.concat([[0], tf.cumsum(tf.reduce_sum(inputs["choice_length"], 1))], 0)
-        for name, fill in (self._tokens | {"attention_mask": 0}).items():
+        for name, fill in (towers.fills(self.processor) | {"attention_mask": 0}).items():
             flat = tf.RaggedTensor.from_tensor(columns[name], lengths=lengths).values
             inputs[name] = tf.RaggedTensor.from_row_splits(flat, ends).to_tensor(fill)
         return inputs

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from tfhf.data import towers
 from tfhf.data.columns import Answers, Text
 from tfhf.data.lengths import check_length
 from tfhf.exports import TEXT
@@ -128,10 +129,7 @@ class QuestionAnswering(Task):
 
     @property
     def padding(self):
-        values = {"input_ids": self.processor.pad_token_id, "offset_start": -1, "offset_end": -1}
-        if "token_type_ids" in self.processor.model_input_names:
-            values["token_type_ids"] = self.processor.pad_token_type_id
-        return values
+        return towers.fills(self.processor) | {"offset_start": -1, "offset_end": -1}
 
     # === In the graph ===
 

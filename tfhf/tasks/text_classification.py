@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from tfhf.data import problems
+from tfhf.data import problems, towers
 from tfhf.data.columns import Label, Text
 from tfhf.data.lengths import check_length
 from tfhf.data.problems import Problem
@@ -195,10 +195,7 @@ class TextClassification(Task):
 
     @property
     def padding(self):
-        values = {"input_ids": self.processor.pad_token_id}
-        if "token_type_ids" in self.processor.model_input_names:
-            values["token_type_ids"] = self.processor.pad_token_type_id
-        return values
+        return towers.fills(self.processor)
 
     def forward(self, backbone, inputs, training):
         import tensorflow as tf

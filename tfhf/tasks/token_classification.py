@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from tfhf.data import problems, token_windows
+from tfhf.data import problems, token_windows, towers
 from tfhf.data.columns import Tags, Text, Words
 from tfhf.data.lengths import check_length
 from tfhf.errors import UserError
@@ -181,10 +181,7 @@ class TokenClassification(Task):
 
     @property
     def padding(self):
-        values = {"input_ids": self.processor.pad_token_id}
-        if "token_type_ids" in self.processor.model_input_names:
-            values["token_type_ids"] = self.processor.pad_token_type_id
-        return values | dict.fromkeys(PLACES, 0) | {"tags": tagging.NO_TAG}
+        return towers.fills(self.processor) | dict.fromkeys(PLACES, 0) | {"tags": tagging.NO_TAG}
 
     def fed(self, inputs):
         known = super().fed(inputs)
