@@ -1,5 +1,7 @@
 """Padding on the left, for heads that read the last place of a row."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import tensorflow as tf
 from transformers import TFXLNetForMultipleChoice, TFXLNetForSequenceClassification, XLNetConfig
@@ -47,11 +49,15 @@ def test_classes_do_not_depend_on_padding():
 
 def test_choices_do_not_depend_on_padding():
     backbone = TFXLNetForMultipleChoice(config())
-
-    class Choices(MultipleChoice):
-        _tokens = {"input_ids": 0, "token_type_ids": 0}
-
-    task = Choices(None, MultipleChoice.features_for(None, ["premise", "choices"]))
+    tokenizer = SimpleNamespace(
+        pad_token_id=0,
+        pad_token_type_id=0,
+        model_input_names=["input_ids", "token_type_ids"],
+        model_max_length=20,
+    )
+    task = MultipleChoice(
+        tokenizer, MultipleChoice.features_for(None, ["premise", "choices"]), max_length=20
+    )
     flat = np.array([[*IDS[0], *IDS[1]]], np.int32)
     inputs = {"input_ids": flat, "attention_mask": np.ones_like(flat)}
     inputs |= {"token_type_ids": np.zeros_like(flat), "choice_length": np.array([[6, 4]], np.int32)}

@@ -70,7 +70,10 @@ def test_classes(family):
 def test_choices(family):
     backbone = backbone_of(family, "AutoModelForMultipleChoice")
     tokenizer = SimpleNamespace(
-        pad_token_id=PAD, model_input_names=["input_ids"], model_max_length=20
+        pad_token_id=PAD,
+        pad_token_type_id=0,
+        model_input_names=["input_ids"],
+        model_max_length=20,
     )
     task = MultipleChoice(
         tokenizer, MultipleChoice.features_for(None, ["premise", "choices"]), max_length=20
