@@ -175,6 +175,21 @@ def test_each_pass_over_a_stream_has_its_own_order(size, model, rows):
     assert passes() == found
 
 
+def test_keras_fits_a_stream_as_it_fits_the_rows_at_hand(rows, tiny_bert_folder):
+    """Keras counts the steps itself, and learns the same of the same batches."""
+
+    def losses(given):
+        tf_keras.utils.set_random_seed(0)
+        model = pieces.load_model(str(tiny_bert_folder), labels=["negative", "positive"])
+        model.compile(tfhf.AdamW(1e-2))
+        batches = pieces.to_tf_dataset(given, model, batch_size=8, shuffle=True, seed=5)
+        return model.fit(batches, epochs=2, verbose=0).history["loss"]
+
+    found, expected = losses(rows.to_iterable_dataset()), losses(rows)
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert found[1] < found[0]
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [

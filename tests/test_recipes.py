@@ -13,6 +13,7 @@ from tfhf import exporting, recipe, training
 FOLDER = Path(__file__).parents[1] / "recipes"
 ELSEWHERE = {FOLDER / "rag.py"}  # trains nothing: tests/retrieval/test_rag.py
 SCRIPTS = sorted(set(FOLDER.rglob("*.py")) - ELSEWHERE)
+TRAINS_TWICE = {FOLDER / "domain_adaptation.py"}
 
 
 def write_toy_file(name, path):
@@ -66,7 +67,13 @@ def test_recipe_trains_two_steps(name, with_export, tiny_bert_folder, tmp_path, 
     assert bool(list(run.folder.glob("export/*/1/saved_model.pb"))) == with_export
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(one, id=one.stem, marks=pytest.mark.slow if one in TRAINS_TWICE else [])
+        for one in SCRIPTS
+    ],
+)
 def test_script(script, tiny_bert_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     model = runpy.run_path(str(script))["main"](

@@ -70,9 +70,18 @@ def in_tensorflow(task, rows, forward):
     return found
 
 
-@pytest.mark.parametrize("aggregation", ["first", "average", "max"])
+LABELS = (["O", "B-x", "I-x", "I-y"], ["O", "U-x", "B-x", "L-x"], ["NOUN", "VERB"])
+WAYS = ("first", "average", "max")
+
+
 @pytest.mark.parametrize(
-    "labels", [["O", "B-x", "I-x", "I-y"], ["O", "U-x", "B-x", "L-x"], ["NOUN", "VERB"]]
+    ("labels", "aggregation"),
+    [
+        # Every scheme and every way once; all pairs of them are among the slow tests.
+        pytest.param(labels, way, marks=[] if place == number else pytest.mark.slow)
+        for place, labels in enumerate(LABELS)
+        for number, way in enumerate(WAYS)
+    ],
 )
 def test_entities(uncased, labels, aggregation):
     features = TokenClassification.features_for(labels)
@@ -88,7 +97,7 @@ def test_entities(uncased, labels, aggregation):
     assert sum(len(answer["entities"]) for answer in expected) > len(TEXTS)
 
 
-@pytest.mark.parametrize("threshold", [None, 1e-3])
+@pytest.mark.parametrize("threshold", [pytest.param(None, marks=pytest.mark.slow), 1e-3])
 def test_spans(uncased, threshold):
     task = QuestionAnswering(
         uncased,

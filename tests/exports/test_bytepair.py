@@ -122,7 +122,10 @@ def families(files):
     ]
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(n, marks=pytest.mark.slow if n in (1, 3, 5) else []) for n in range(7)],
+)
 def test_families(files, number):
     tokenizer = families(files)[number]
     graph_tokenizer, texts = in_graph(tokenizer), TEXTS + random_texts(100)

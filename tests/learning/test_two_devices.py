@@ -141,6 +141,7 @@ CASES = {  # settings, and how far rounding takes the weights apart
         {"optimizer": {"name": "AdamW", "epsilon": 1e-3}, "dtype_policy": "mixed_float16"},
         1e-4,
     ),
+    "RMSprop of tf-keras": ({"optimizer": {"name": "RMSprop", "epsilon": 1e-3}}, 5e-6),
 }
 
 

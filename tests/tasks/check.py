@@ -4,7 +4,9 @@ import json
 import math
 
 import numpy as np
+import pytest
 
+from tests.conftest import prove_here
 from tfhf import data, evaluation, exporting, pieces, prediction, preparation, tasks
 from tfhf.console import Phases
 from tfhf.data.tokens import TokenStore
@@ -57,7 +59,9 @@ def check_task(name, recipe, rows, folder, asked=None):
 
 def check_export(model, rows, folder):
     """An export is published, which proves it, and its answers are read as the model's are."""
-    published = exporting.publish(folder, model, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        prove_here(patch)
+        published = exporting.publish(folder, model, rows)
     assert published.facts["different"] == 0
     served = prediction.Servable(published.path)
     task = model.task.as_served()
@@ -93,18 +97,16 @@ def check_parts(folder, rows):
 def check_measures(model, dataset, folder):
     """Every row is in the records, and every metric that may be monitored is a number."""
     task = model.task
-    values, scores = evaluation.measure(
-        Scorer(model, 4), TokenStore.build(dataset, task, folder / "tokens"), dataset
-    )
+    scorer, store = Scorer(model, 4), TokenStore.build(dataset, task, folder / "tokens")
+    values, scores = evaluation.measure(scorer, store, dataset)
     assert math.isfinite(values["loss"])
     assert task.monitor in ("loss", *task.metric_names)
     assert all(isinstance(values[metric], float) for metric in task.metric_names)
     records = list(task.records(dataset, scores.results))
     assert json.loads(json.dumps(records))
     # Fuller batches, and so other padding, change nothing.
-    whole = evaluation.measure(Scorer(model, len(dataset)), TokenStore(folder / "tokens"), dataset)[
-        0
-    ]
+    scorer.batch_size = len(dataset)
+    whole, _ = evaluation.measure(scorer, store, dataset)
     for metric in task.metric_names:
         np.testing.assert_allclose(whole[metric], values[metric], atol=1e-5, err_msg=metric)
 

@@ -50,9 +50,7 @@ def numbers(index, row):
     ],
     ids=["one text", "pair", "many classes", "label sets", "regression"],
 )
-def test_from_rows_to_served_answers(
-    problem, changed, roles, labels, tiny_bert_folder, tmp_path, proven_here
-):
+def test_from_rows_to_served_answers(problem, changed, roles, labels, tiny_bert_folder, tmp_path):
     rows = [changed(index, row) for index, row in enumerate(toy_rows(16))]
     recipe = {"model": str(tiny_bert_folder), "options": {"max_length": 16}}
     if problem == "regression":

@@ -28,8 +28,7 @@ def training_dataset(store, task, plan, *, epochs, first_epoch=0):
     assemble = assembler(store, task, "train", seed=plan.seed, widths=plan.widths)
     first = tf.cast(first_epoch, tf.int64)
     last = tf.int64.max if epochs is None else first + epochs
-    numbers = tf.data.Dataset.range(first, last).flat_map(_epochs_of(plan))
-    return numbers.map(assemble, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(tf.data.Dataset.range(first, last).flat_map(_epochs_of(plan)), assemble)
 
 
 def shuffled_dataset(store, task, plan):
@@ -52,10 +51,8 @@ def shuffled_dataset(store, task, plan):
         return of_epoch(tf.identity(passes.assign_add(1)))
 
     plain = tf.autograph.experimental.do_not_convert
-    numbers = tf.data.Dataset.range(1).flat_map(plain(one_epoch))
-    found = numbers.map(assemble, tf.data.AUTOTUNE, deterministic=True)
-    found = found.apply(tf.data.experimental.assert_cardinality(plan.steps))
-    return found.prefetch(tf.data.AUTOTUNE)
+    found = made_ahead(tf.data.Dataset.range(1).flat_map(plain(one_epoch)), assemble)
+    return found.apply(tf.data.experimental.assert_cardinality(plan.steps))
 
 
 def _epochs_of(plan):
@@ -99,9 +96,29 @@ def evaluation_dataset(store, task, order, phase="evaluate", first=0):
     # Batches of every size have one signature, so that a model is traced once.
     rows = tf.constant(order.rows, tf.int64)
     bounds = tf.data.Dataset.from_tensor_slices((order.bounds[:-1], order.bounds[1:]))
-    batch = tf.autograph.experimental.do_not_convert(lambda a, b: assemble(rows[a:b], 0))
-    found = bounds.map(batch, tf.data.AUTOTUNE, deterministic=True)
-    return found.prefetch(tf.data.AUTOTUNE)
+    return made_ahead(
+        bounds, tf.autograph.experimental.do_not_convert(lambda a, b: assemble(rows[a:b], 0))
+    )
+
+
+def made_ahead(numbers, assemble):
+    """Batches that are made several at a time, beside the model and ahead of it, in their order.
+
+    Args:
+        numbers: a `tf.data.Dataset` of what each batch is made of.
+        assemble: makes a batch of an element.
+
+    Returns:
+        A dataset of batches.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    # To rewrite the pipeline TensorFlow copies every tensor in it, here the whole store, and there
+    # is nothing to win: all that can run beside something else is told to.
+    options.experimental_optimization.apply_default_optimizations = False
+    found = numbers.map(assemble, tf.data.AUTOTUNE, deterministic=True)
+    return found.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def assembler(store, task, phase, *, seed=0, widths=None, first=0):

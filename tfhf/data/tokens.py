@@ -1,8 +1,8 @@
 """The token store: what `Task.encode` gave for a whole split, in flat files that TensorFlow maps.
 
 A ragged column (token ids) is one flat array and an array of offsets. TensorFlow reads the files
-through the page cache (`ImmutableConst`), so two million rows cost address space, not memory, and
-batches are made by plain `tf.data` operations in every worker.
+through the page cache, so two million rows cost address space, not memory, and batches are made by
+plain `tf.data` operations in every worker.
 
 Rows are encoded one chunk after the other. The tokenizers library splits each chunk over all
 cores, and that is two thirds of the work; a second process or thread for the rest won nothing that
@@ -71,18 +71,15 @@ class TokenStore:
         return np.memmap(self.folder / f"{name}.bin", dtype, "r", shape=shape)
 
     def tensor(self, name):
-        """A stored array as a TensorFlow constant that lives in the mapped file."""
+        """A stored array as a tensor on the host that lives in the mapped file."""
         import tensorflow as tf
 
         dtype, shape = self.arrays[name]
         if 0 in shape:
             return tf.zeros(shape, dtype)
-        path = str(self.folder / f"{name}.bin")
-        # On the host: a device copy of the whole store is what this avoids.
-        with tf.device("CPU:0"):
-            return tf.raw_ops.ImmutableConst(
-                dtype=tf.as_dtype(dtype), shape=shape, memory_region_name=path
-            )
+        # Writable, because DLPack takes nothing else; nobody writes, so no page is ever copied.
+        mapped = np.memmap(self.folder / f"{name}.bin", dtype, "c", shape=shape)
+        return tf.experimental.dlpack.from_dlpack(np.asarray(mapped).__dlpack__())
 
     @property
     def names(self):

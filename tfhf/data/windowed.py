@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfhf.data.batches import finisher, in_order
+from tfhf.data.batches import finisher, in_order, made_ahead
 from tfhf.data.streaming import Position
 from tfhf.data.tokens import encoded, flattened, narrowed
 from tfhf.errors import UserError
@@ -87,7 +87,7 @@ class StreamPlan:
 
         finish = tf.autograph.experimental.do_not_convert(finisher(self.task, phase, self.seed))
         found = tf.data.Dataset.from_generator(made, output_signature=self._signature())
-        return found.map(finish, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        return made_ahead(found, finish)
 
     def shares(self, epoch):
         """Yields the real tokens and all tokens of each batch, in the order of the training."""

@@ -6,7 +6,9 @@ version it was built with. A second question, to the pre-tokenizer, sorts the re
 characters that join into words, and characters that stand alone.
 """
 
+import functools
 import itertools
+import pickle
 import unicodedata
 from dataclasses import dataclass
 
@@ -68,8 +70,9 @@ def read_characters(backend, alphabet, specials):
         UserError: if the normaliser's result depends on more than one character at a time.
     """
     _check_independence(backend.normalizer, alphabet)
-    normalized = _normalize_all(backend.normalizer)
-    kinds = _sort_all(backend.pre_tokenizer, np.unique(normalized[normalized >= 0]))
+    normalized, kinds = _asked_of_all(
+        pickle.dumps(backend.normalizer), pickle.dumps(backend.pre_tokenizer)
+    )
     words = [char for char in sorted(alphabet) if kinds[ord(char)] == _WORD]
     isolated = [char for char in sorted(alphabet) if kinds[ord(char)] == _ISOLATED]
     first_isolated = UNKNOWN + 1 + len(words)
@@ -109,6 +112,21 @@ def _check_independence(normalizer, alphabet):
             )
 
 
+@functools.lru_cache(maxsize=2)
+def _asked_of_all(normalizer, pre_tokenizer):
+    """What a pickled normaliser and pre-tokenizer say of every code point.
+
+    Asking takes seconds, and tokenizers with other vocabularies answer alike.
+
+    Returns:
+        As `_normalize_all` and `_sort_all`, arrays that cannot be written to.
+    """
+    normalized = _normalize_all(pickle.loads(normalizer))
+    kinds = _sort_all(pickle.loads(pre_tokenizer), np.unique(normalized[normalized >= 0]))
+    normalized.flags.writeable = kinds.flags.writeable = False
+    return normalized, kinds
+
+
 def _normalize_all(normalizer):
     """What every code point becomes: `(1114112, 4)` int32 code points, -1 past the end."""
     separator = "|"  # nothing else turns into it, and it is not a mark
@@ -129,8 +147,8 @@ def _normalize_all(normalizer):
 
 
 def _sort_all(pre_tokenizer, code_points):
-    """Which of the code points join into words, and which stand alone: `(1114112,)` kinds."""
-    kinds = np.full(_CODE_POINTS, _SPACE)
+    """Which of the code points join into words, and which stand alone: `(1114112,)` int8 kinds."""
+    kinds = np.full(_CODE_POINTS, _SPACE, np.int8)
     for start in range(0, len(code_points), _BLOCK):
         block = code_points[start : start + _BLOCK]
         text = "a" + "a".join(map(chr, block)) + "a"  # a letter joins with any that can be joined
