@@ -127,7 +127,10 @@ class Model(tf_keras.Model):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         if not self.jit_compile and strategy.on_cpu():  # XLA has no such operation
             _share_memory(variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        # Behind the end of a dataset of unknown length there is no batch, and what follows from no
+        # gradient, such as decay and the count of updates, would be done all the same.
+        with tf.control_dependencies([total]):
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         loss = tf.math.divide_no_nan(_over_replicas(total), count)
         self._mean_loss.update_state(loss, count)
         return self._results() | ({"step_loss": loss} if self.tells_step_loss else {})
