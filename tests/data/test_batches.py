@@ -1,5 +1,10 @@
 """Batches: what is fed is what the rows hold, as stock `datasets` and transformers feed it."""
 
+import json
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -110,6 +115,29 @@ def test_each_pass_is_an_epoch(store, task):
     for epoch in range(2):
         fed = [batch[0]["feature"].numpy().tolist() for batch in passes]
         assert fed == [rows.numpy().tolist() for rows in plan.batches(epoch)]
+
+
+def anonymous():
+    """Bytes of memory that belong to no file."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="told by Linux alone")
+def test_a_store_is_read_from_its_files_and_never_copied(store, task, tmp_path):
+    folder = Path(shutil.copytree(store.folder, tmp_path / "large"))
+    description, more = json.loads((folder / "columns.json").read_text()), 2**27
+    kind, shape = description["arrays"]["input_ids"]
+    os.truncate(folder / "input_ids.bin", shape[0] * np.dtype(kind).itemsize + more)
+    description["arrays"]["input_ids"][1] = [shape[0] + more // np.dtype(kind).itemsize]
+    (folder / "columns.json").write_text(json.dumps(description))
+    plan, taken = orders.Plan(store.lengths, 1, batch_size=8), []
+    for one in (store, TokenStore(folder)):  # TensorFlow takes some memory the first time
+        before = anonymous()
+        (inputs, *_), *_ = batches.shuffled_dataset(one, task, plan)
+        taken.append(anonymous() - before)
+    assert one.array("input_ids").nbytes > more
+    assert taken[1] < more / 4
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33])
