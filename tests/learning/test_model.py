@@ -53,6 +53,20 @@ def test_accumulated_slices_equal_the_whole_batch(toy):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_keras_optimizers_clip_by_the_norm_of_the_whole_gradient(toy):
+    """At rate 1 a step is as long as a gradient may be, though words occur in several rows."""
+    model, rows = toy
+    start = [v.numpy() for v in model.trainable_variables]
+    again = Model(model.backbone, model.task)
+    again.compile(tf_keras.optimizers.SGD(1.0, global_clipnorm=0.05))
+    again.fit(pieces.to_tf_dataset(rows, again, batch_size=12).take(1), verbose=0)
+    squares = 0.0
+    for variable, value in zip(model.trainable_variables, start, strict=True):
+        squares += np.square(variable.numpy().astype(np.float64) - value).sum()
+        variable.assign(value)
+    assert np.sqrt(squares) == pytest.approx(0.05, rel=1e-3)
+
+
 @pytest.fixture
 def dropping(toy):
     """Trains a model that drops out, from the same start; batches in the same order."""

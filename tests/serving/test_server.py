@@ -272,6 +272,8 @@ def test_the_command_serves_until_it_is_stopped(served_models, number, status):
         text=True,
         env=os.environ
         | {"PYTHONPATH": str(Path(__file__).parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        # Tests that run in a shell's background inherit that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         lines = [process.stderr.readline() for _ in range(3)]
