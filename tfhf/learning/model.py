@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from tfhf.learning import layers, strategy
-from tfhf.learning.optimizers import AdamW
+from tfhf.learning.optimizers import each_row_once
 
 
 class Model(tf_keras.Model):
@@ -126,7 +126,7 @@ class Model(tf_keras.Model):
             ]
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
-        gradients = self._summed(gradients)
+        gradients = each_row_once(gradients)  # for Keras' optimizers; `AdamW` finds nothing to add
         if not self.jit_compile and strategy.on_cpu():  # XLA has no such operation
             _share_memory(variables)
         # Behind the end of a dataset of unknown length there is no batch, and what follows from no
@@ -145,19 +145,6 @@ class Model(tf_keras.Model):
 
     def _scaled(self, loss):
         return self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
-
-    def _summed(self, gradients):
-        """Gradients in which each row of an embedding stands once.
-
-        Keras' optimizers clip by the norm of what they are given: rows that occur several times in
-        a batch, and those of all replicas, would count one by one. `AdamW` adds them up itself.
-        """
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        if isinstance(optimizer, AdamW):
-            return gradients
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            return [None if one is None else tf.convert_to_tensor(one) for one in gradients]
-        return [_each_row_once(one) for one in gradients]
 
     def _noise(self, part):
         """What dropout draws in one slice of this replica's share of the batch."""
@@ -263,15 +250,6 @@ def _share_memory(variables):
     """
     for variable in variables:
         tf.raw_ops.DisableCopyOnRead(resource=variable.handle)
-
-
-def _each_row_once(gradient):
-    """A sparse gradient whose rows of equal index are added up; others as they are."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    indices, place = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(indices))
-    return tf.IndexedSlices(values, indices, gradient.dense_shape)
 
 
 def _over_replicas(value):

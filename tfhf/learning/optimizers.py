@@ -59,8 +59,8 @@ class AdamW(tf_keras.optimizers.Optimizer):
 
     def apply_gradients(self, grads_and_vars, *args, **kwargs):
         found = [(g, v) for g, v in grads_and_vars if g is not None]
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            found = [(tf.convert_to_tensor(g), v) for g, v in found]
+        gradients = each_row_once([g for g, _ in found])
+        found = [(g, v) for g, (_, v) in zip(gradients, found, strict=True)]
         return super().apply_gradients(found, *args, **kwargs)
 
     def _clip_gradients(self, gradients):
@@ -70,7 +70,6 @@ class AdamW(tf_keras.optimizers.Optimizer):
         occur, not the whole table.
         """
         if self.global_clipnorm:
-            gradients = self._deduplicate_sparse_grad(gradients)
             squares = [tf.nn.l2_loss(tf.cast(_values(g), tf.float32)) for g in gradients]
             norm = tf.sqrt(2.0 * tf.add_n(squares))
             factor = tf.minimum(1.0, self.global_clipnorm / (norm + 1e-6))
@@ -132,6 +131,32 @@ class AdamW(tf_keras.optimizers.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
+
+
+def each_row_once(gradients):
+    """Gradients that can be measured: each row of an embedding stands in them once.
+
+    A token that occurs several times in a batch has as many rows in a sparse gradient, and their
+    norm, which Keras clips by, is not the gradient's.
+
+    Args:
+        gradients: tensors, `tf.IndexedSlices`, or None.
+
+    Returns:
+        The same, rows of equal index added up; all of them dense where there are several replicas,
+        whose rows Keras would put side by side.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return [None if one is None else tf.convert_to_tensor(one) for one in gradients]
+    return [_added_up(one) for one in gradients]
+
+
+def _added_up(gradient):
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    indices, place = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(indices))
+    return tf.IndexedSlices(values, indices, gradient.dense_shape)
 
 
 def _values(gradient):
