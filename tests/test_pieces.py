@@ -107,6 +107,24 @@ def test_a_task_will_do_and_columns_may_have_other_names(model):
     assert batch[1].numpy().tolist()[:2] == [0, 1]
 
 
+@pytest.mark.parametrize("given", [[{"text": "dull"}], {"train": None}])
+def test_what_is_no_dataset(model, given):
+    with pytest.raises(UserError) as caught:
+        pieces.to_tf_dataset(given, model)
+    assert str(caught.value) == (
+        "to_tf_dataset takes one split, a datasets.Dataset: Dataset.from_list(rows), "
+        "Dataset.from_pandas(frame) or load_dataset(...)['train']; received "
+        f"{type(given).__name__}"
+    )
+
+
+def test_a_label_that_is_named_must_be_there(model, rows):
+    with pytest.raises(UserError, match="column 'mood' .label. not found"):
+        pieces.to_tf_dataset(rows.remove_columns("label"), model, columns={"label": "mood"})
+    with pytest.raises(UserError, match="column 'label' not found"):
+        pieces.to_tf_dataset(rows.remove_columns("label"), model, shuffle=True)
+
+
 def test_the_files_live_as_long_as_the_dataset(model, rows):
     kept = pieces.to_tf_dataset(rows, model, batch_size=21).map(lambda inputs, *_: inputs)
     (inputs,) = kept

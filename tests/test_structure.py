@@ -40,6 +40,7 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "transformers", "datasets", "evaluat
 MAY_BE_HEAVY = {
     "learning.model", "learning.layers", "learning.optimizers", "learning.schedules",
     "learning.scoring", "learning.optimization", "learning.callbacks", "learning.events",
+    "learning.compiling",
     "learning.metrics", "exports.saved_model", "learning.retrieval_metrics",
     "learning.entity_metrics", "learning.span_metrics",
     "learning.decoding.beams", "learning.decoding.generation",

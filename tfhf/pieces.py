@@ -111,8 +111,9 @@ def to_tf_dataset(
 
     Args:
         dataset: a `datasets.Dataset`, whose rows are tokenized once, into files that TensorFlow
-            maps; or a `datasets.IterableDataset`, which is read and tokenized on the way in every
-            pass, and of which two windows at most are held in memory.
+            maps; without `shuffle` it may lack labels, and is then for `predict`. Or a
+            `datasets.IterableDataset`, which is read and tokenized on the way in every pass, and of
+            which two windows at most are held in memory.
         model: a `tfhf.Model`, or a Task: it says how rows become features.
         batch_size: rows per batch.
         batch_tokens: most tokens per batch in place of a number of rows, padding included; only
@@ -127,11 +128,12 @@ def to_tf_dataset(
 
     Returns:
         A dataset of `(inputs, targets, weights)` for `fit`, `evaluate` and `predict`, whose
-        cardinality is known but for a stream's. The last batch is filled up with rows of weight 0.
+        cardinality is known but for a stream's. The last batch is filled up with rows of weight 0,
+        which no loss, metric or prediction counts.
 
     Raises:
-        UserError: if a column is missing or holds something else than the task needs, or the task
-            cannot do with batches of that kind.
+        UserError: if it is none of these, a column is missing or holds something else than the
+            task needs, or the task cannot do with batches of that kind.
     """
     import datasets
 
@@ -148,7 +150,14 @@ def to_tf_dataset(
     if isinstance(dataset, datasets.IterableDataset):
         order = {"shuffle": shuffle, "shapes": shapes, "seed": seed, "window": shuffle_window}
         return _streamed(dataset, task, columns, sizes, **order)
-    rows = data.conform(dataset, task.columns(), columns, task.features)
+    if not isinstance(dataset, datasets.Dataset):
+        raise UserError(
+            "to_tf_dataset takes one split, a datasets.Dataset: Dataset.from_list(rows), "
+            "Dataset.from_pandas(frame) or load_dataset(...)['train']; received "
+            f"{type(dataset).__name__}"
+        )
+    asked = None if shuffle else _without_targets(dataset, task, columns)
+    rows = data.conform(dataset, task.columns(), columns, asked or task.features)
     scratch = tempfile.TemporaryDirectory()
     store, _ = cache.token_store(rows, task, f"{scratch.name}/tokens")
     if shuffle:
@@ -156,10 +165,19 @@ def to_tf_dataset(
         found = batches.shuffled_dataset(store, task, plan)
     else:
         order = batches.in_order(store.features, batch_size=batch_size)
-        found = batches.evaluation_dataset(store, task, order)
+        found = batches.evaluation_dataset(store, task, order, "predict" if asked else "evaluate")
     # The files live as long as the dataset that maps them.
     weakref.finalize(found, scratch.cleanup)
     return found
+
+
+def _without_targets(dataset, task, columns):
+    """The typed columns of a dataset that has no column to learn from; None where it has one, or
+    where the task is asked for something else than it learns from."""
+    asked = {role: kind for role, kind in task.features.items() if role in task.inputs}
+    targets = set(task.features) - set(asked)
+    named = {*dataset.column_names, *(columns or {})}
+    return asked if len(asked) == len(task.inputs) and targets and not targets & named else None
 
 
 def _streamed(dataset, task, columns, sizes, *, shuffle, shapes, seed, window):

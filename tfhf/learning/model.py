@@ -5,10 +5,14 @@ divided once, by the number of real labels over all replicas and accumulated sli
 saved under PyTorch's names.
 """
 
+import contextlib
+from collections.abc import Mapping
+
 import tensorflow as tf
 import tf_keras
 
-from tfhf.learning import layers, strategy
+from tfhf.errors import UserError
+from tfhf.learning import compiling, layers, strategy
 from tfhf.learning.optimizers import each_row_once
 
 
@@ -40,6 +44,7 @@ class Model(tf_keras.Model):
         self._frozen = frozenset()
         self.tells_step_loss = False  # for a callback that logs; Keras' progress bar shows it
         self._loss_of = task.loss
+        self._measures = False  # whether there are metrics of Keras
         self._mean_loss = tf_keras.metrics.Mean(name="loss")
 
     def call(self, inputs, training=None):
@@ -51,7 +56,15 @@ class Model(tf_keras.Model):
 
         Returns:
             Output name → float32 tensor, such as `{"logits": (B, C)}`.
+
+        Raises:
+            UserError: if the inputs are no columns.
         """
+        if not isinstance(inputs, Mapping):
+            raise UserError(
+                "the model takes columns of token ids, as tfhf.to_tf_dataset or a tokenizer gives "
+                "them; tfhf.pipeline takes what people write"
+            )
         # AutoGraph, which Keras has on, takes longer over transformers' code than tracing does.
         forward = tf.autograph.experimental.do_not_convert(self.task.forward)
         return forward(self.backbone, inputs, bool(training))
@@ -67,14 +80,24 @@ class Model(tf_keras.Model):
             metrics, weighted_metrics: lists of Keras metrics between targets and logits; both
                 are weighted, and pass over tokens without a label, as a Keras loss does.
             **kwargs: passed on to Keras.
+
+        Raises:
+            UserError: if a loss or metric would take logits for probabilities, or one of them or
+                the optimizer is of Keras 3.
         """
+        compiling.check_keras([optimizer], "optimizer")
         # Batches are filled up with rows of weight 0, which unweighted metrics would count.
-        weighted = [*(metrics or ()), *(weighted_metrics or ())]
+        weighted = [
+            metric
+            for given in (metrics, weighted_metrics)
+            for metric in compiling.metrics_of(given, self.task.problem)
+        ]
         super().compile(optimizer=optimizer, weighted_metrics=weighted, **kwargs)
+        self._measures = bool(weighted)
         layers.replace(self.backbone)
         # What a step returns is already the same on every replica; Keras would add it up.
         self.distribute_reduction_method = "first"
-        self._loss_of = self.task.loss if loss is None else _keras_loss(loss)
+        self._loss_of = self.task.loss if loss is None else compiling.loss_of(loss)
 
     def freeze(self, variables):
         """Leaves variables as they are from now on; call it before `compile`.
@@ -100,6 +123,19 @@ class Model(tf_keras.Model):
 
     # === Training ===
 
+    # What Keras deletes after a training with `BackupAndRestore`, and asks for in the next.
+    _training_state = None
+
+    def fit(self, *args, **kwargs):
+        """Keras' fit.
+
+        Raises:
+            UserError: if there is a `class_weight`, which is an option of the task, or a callback
+                that is of Keras 3 or would call `save`.
+        """
+        compiling.check_fit(kwargs)
+        return super().fit(*args, **kwargs)
+
     def make_train_function(self, force=False):
         # TensorFlow traces a function twice that makes variables while it is traced.
         if hasattr(self.optimizer, "build"):
@@ -112,13 +148,13 @@ class Model(tf_keras.Model):
         if self.accumulate == 1:
             with tf.GradientTape() as tape:
                 total, count, outputs = self._sums(inputs, targets, weights, self._noise(0))
-                count = _over_replicas(count)
+                count = strategy.summed(count)
                 share = self._scaled(tf.math.divide_no_nan(total, count))
             gradients = tape.gradient(share, variables)
             self._update_metrics(targets, outputs, weights)
         else:
             total, count, gradients = self._accumulated(inputs, targets, weights, variables)
-            count = _over_replicas(count)
+            count = strategy.summed(count)
             scale = tf.math.divide_no_nan(1.0, count)
             gradients = [
                 None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
@@ -133,7 +169,7 @@ class Model(tf_keras.Model):
         # gradient, such as decay and the count of updates, would be done all the same.
         with tf.control_dependencies([total]):
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        loss = tf.math.divide_no_nan(_over_replicas(total), count)
+        loss = tf.math.divide_no_nan(strategy.summed(total), count)
         self._mean_loss.update_state(loss, count)
         return self._results() | ({"step_loss": loss} if self.tells_step_loss else {})
 
@@ -160,6 +196,8 @@ class Model(tf_keras.Model):
 
         With noise it is a training step's forward pass, without it one of evaluation.
         """
+        if isinstance(targets, Mapping) and self.task.targets and not targets:
+            raise UserError("the dataset has no labels; only predict can do without")
         with layers.training(noise):
             outputs = self(inputs, training=noise is not None)
         losses, counts = self._loss_of(targets, outputs)
@@ -207,20 +245,43 @@ class Model(tf_keras.Model):
     def test_step(self, data):
         inputs, targets, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
         total, count, outputs = self._sums(inputs, targets, weights)
-        count = _over_replicas(count)
-        loss = tf.math.divide_no_nan(_over_replicas(total), count)
+        count = strategy.summed(count)
+        loss = tf.math.divide_no_nan(strategy.summed(total), count)
         self._mean_loss.update_state(loss, count)
         self._update_metrics(targets, outputs, weights)
         return self._results()
 
     def predict_step(self, data):
+        """The task's results of a batch, without the rows that only fill it up."""
         inputs, _, _ = tf_keras.utils.unpack_x_y_sample_weight(data)
-        return self.task.outputs(self(inputs, training=False), inputs, self.backbone)
+        results = self.task.outputs(self(inputs, training=False), inputs, self.backbone)
+        if "feature" not in inputs:
+            return results
+        real = inputs["feature"] >= 0
+        return {name: tf.boolean_mask(value, real) for name, value in results.items()}
+
+    def predict(self, *args, **kwargs):
+        with self._without_xla():
+            return super().predict(*args, **kwargs)
+
+    def predict_on_batch(self, x):
+        with self._without_xla():
+            return super().predict_on_batch(x)
+
+    @contextlib.contextmanager
+    def _without_xla(self):
+        """XLA knows no texts, such as labels, and no number of rows that depends on values."""
+        compiled, self._jit_compile = self._jit_compile, False
+        try:
+            yield
+        finally:
+            self._jit_compile = compiled
 
     def _update_metrics(self, targets, outputs, weights):
-        if self.compiled_metrics is not None and "logits" in outputs:
-            targets, weights = _weighed(targets, weights)
-            self.compiled_metrics.update_state(targets, outputs["logits"], weights)
+        if self._measures:
+            logits = compiling.logits_of(outputs)
+            targets, weights = compiling.weighed(targets, weights)
+            self.compiled_metrics.update_state(targets, logits, weights)
 
     def _results(self):
         return {metric.name: metric.result() for metric in self.metrics}
@@ -241,6 +302,18 @@ class Model(tf_keras.Model):
         models.save_backbone(self.backbone, self.task.processor, folder)
         self.task.save_extras(folder, self.backbone)
 
+    def save(self, filepath, *args, **kwargs):
+        """Refused: neither Keras' file nor its SavedModel could be opened again.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "save: Keras could not open it again; write model.save_pretrained(folder), which "
+            "load_model and PyTorch open, tfhf.export(model, to=folder) for serving, or "
+            f"model.save_weights(path); received {str(filepath)!r}"
+        )
+
 
 def _share_memory(variables):
     """Lets variables be read without a copy again, after rows of them were gathered.
@@ -250,45 +323,3 @@ def _share_memory(variables):
     """
     for variable in variables:
         tf.raw_ops.DisableCopyOnRead(resource=variable.handle)
-
-
-def _over_replicas(value):
-    """The sum of a scalar over all replicas that take part in the step."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
-
-
-def _weighed(targets, weights):
-    """Targets and weights as Keras takes them, to which a number below 0 is a label like others.
-
-    Args:
-        targets: `(B,)` or `(B, T)`; integers below 0 stand for no label.
-        weights: `(B,)` float32, or None.
-
-    Returns:
-        The targets, none below 0, and the weight of each; both as they were where the targets are
-        no integers.
-    """
-    if isinstance(targets, dict) or not targets.dtype.is_integer:
-        return targets, weights
-    real = tf.cast(targets >= 0, tf.float32)
-    if weights is not None:
-        real *= tf.reshape(weights, [-1] + [1] * (targets.shape.rank - 1))
-    return tf.maximum(targets, 0), real
-
-
-def _keras_loss(loss):
-    """A Keras loss as a task's: unreduced, and per example the sum of its labels' losses."""
-    loss = tf_keras.losses.get(loss)
-    values = loss.call if isinstance(loss, tf_keras.losses.Loss) else loss
-
-    def sums(targets, outputs):
-        targets, real = _weighed(targets, None)
-        losses = tf.cast(values(targets, outputs["logits"]), tf.float32)
-        real = tf.ones_like(losses) if real is None else real
-        tokens = list(range(1, losses.shape.rank))
-        return tf.reduce_sum(losses * real, tokens), tf.reduce_sum(real, tokens)
-
-    return sums

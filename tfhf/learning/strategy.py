@@ -35,3 +35,13 @@ def on_cpu():
     import tensorflow as tf
 
     return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
+def summed(value):
+    """The sum of a scalar over all replicas that take part in the step."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
