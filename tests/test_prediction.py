@@ -6,7 +6,6 @@ import re
 import shutil
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from datasets import Dataset
 
@@ -66,73 +65,6 @@ def test_an_export_answers_like_its_run(toy_run, answers):
 def test_rows_may_be_a_dataset(toy_run, answers):
     rows = Dataset.from_dict({"id": [1, 2, 3], "text": TEXTS})
     assert prediction.predict(toy_run, rows) == answers
-
-
-def test_a_pipeline_answers_in_the_shape_of_transformers(classify):
-    one = classify(TEXTS[0])
-    assert len(one) == 1 and set(one[0]) == {"label", "score"}
-    assert classify(TEXTS) == [pytest.approx(classify(text)[0]) for text in TEXTS]
-    (both,) = classify([TEXTS[0]], top_k=None)
-    assert both[0] == pytest.approx(one[0]) and both[0]["score"] >= both[1]["score"]
-    assert sum(answer["score"] for answer in both) == pytest.approx(1.0)
-    assert classify([TEXTS[0]], top_k=1) == [one]
-    assert classify([]) == []
-
-
-def test_logits_on_demand(classify):
-    (logits,) = classify([TEXTS[0]], top_k=None, function_to_apply="none")
-    (scores,) = classify([TEXTS[0]], top_k=None)
-    assert [answer["label"] for answer in logits] == [answer["label"] for answer in scores]
-    exponentials = np.exp([answer["score"] for answer in logits])
-    assert [answer["score"] for answer in scores] == pytest.approx(
-        list(exponentials / exponentials.sum())
-    )
-
-
-def test_a_threshold_may_leave_nothing(classify):
-    assert classify(TEXTS[0], threshold=1.1) == []
-
-
-@pytest.mark.parametrize(
-    ("choices", "line"),
-    [
-        (
-            {"topk": 2},
-            "text_classification: a call has no choice 'topk'; did you mean 'top_k'?; received 2",
-        ),
-        (
-            {"padding": True},
-            "text_classification: a call has no choice 'padding'; it takes top_k, threshold, "
-            "function_to_apply; received True",
-        ),
-        (
-            {"truncation": False},
-            "truncation: must be True, because a text is always cut at the task's max_length; "
-            "received False",
-        ),
-    ],
-)
-def test_choices_are_checked_before_anything_is_computed(choices, line, classify, monkeypatch):
-    monkeypatch.setattr(classify, "results", None)
-    with pytest.raises(UserError) as caught:
-        classify("dull", **choices)
-    assert str(caught.value) == line
-
-
-def test_texts_are_cut_and_it_is_said(toy_run, classify, capsys):
-    assert classify("dull", truncation=True) == classify("dull")
-    capsys.readouterr()
-    prediction.predict(toy_run, ["dull", "a lovely film " * 9, "dull " * 30])
-    assert capsys.readouterr().err == (
-        "  note: 2 of 3 rows are longer than max_length 24; only their beginnings are read\n"
-    )
-
-
-def test_options_of_the_task_reach_it(toy_run):
-    short = prediction.pipeline("text-classification", toy_run, max_length=5)
-    assert short.task.max_length == 5
-    (three,), (seven,) = short("dull, number 3"), short("dull, number 7")
-    assert three == pytest.approx(seven)  # the digit is cut off
 
 
 def test_a_model_without_the_head_is_no_answer(tiny_bert_folder, tmp_path):

@@ -17,7 +17,7 @@ def load_model(
     task="text_classification",
     *,
     labels=None,
-    roles=("text",),
+    roles=None,
     revision=None,
     add_tokens=(),
     add_special_tokens=(),
@@ -30,7 +30,8 @@ def load_model(
         task: the task's name, such as `text_classification`.
         labels: label names in the order of the classes, for a head that is to be trained; without
             them the checkpoint's own head and labels are used.
-        roles: input columns of the task, for a head that is to be trained.
+        roles: input columns of the task, `("text",)` for a head that is to be trained; of a trained
+            one those that its config tells, which other tools' do not of pairs of texts.
         revision: branch, tag or commit of a Hub id.
         add_tokens, add_special_tokens: texts that shall be one token each; the embeddings grow.
         **options: the task's options, such as `max_length=64`.
@@ -50,9 +51,11 @@ def load_model(
     processor = kind.load_processor(source)
     models.add_tokens(processor, add_tokens, add_special_tokens)
     if labels is None:
-        chosen = kind.from_config(processor, models.load_config(source), **options)
+        config = models.load_config(source)
+        config = config if roles is None else kind.told(config, roles)
+        chosen = kind.from_config(processor, config, **options)
     else:
-        features = kind.features_for(labels, roles, options.get("problem"))
+        features = kind.features_for(labels, roles or ("text",), options.get("problem"))
         chosen = kind(processor, features, **options)
     return trained(source, chosen)
 
@@ -156,6 +159,7 @@ def to_tf_dataset(
             "Dataset.from_pandas(frame) or load_dataset(...)['train']; received "
             f"{type(dataset).__name__}"
         )
+    _check_unread(dataset, task)
     asked = None if shuffle else _without_targets(dataset, task, columns)
     rows = data.conform(dataset, task.columns(), columns, asked or task.features)
     scratch = tempfile.TemporaryDirectory()
@@ -171,13 +175,24 @@ def to_tf_dataset(
     return found
 
 
+def _check_unread(dataset, task):
+    unread = task.passed_over(dataset.column_names, task.features)
+    if unread:
+        roles = (*task.settings()["roles"], *unread)
+        raise UserError(
+            f"the dataset has {unread[0]!r}, which this model does not read: load it with "
+            f"load_model(..., roles={roles}), or remove the column"
+        )
+
+
 def _without_targets(dataset, task, columns):
     """The typed columns of a dataset that has no column to learn from; None where it has one, or
     where the task is asked for something else than it learns from."""
     asked = {role: kind for role, kind in task.features.items() if role in task.inputs}
+    enough = all(role in asked or kind.optional for role, kind in task.inputs.items())
     targets = set(task.features) - set(asked)
     named = {*dataset.column_names, *(columns or {})}
-    return asked if len(asked) == len(task.inputs) and targets and not targets & named else None
+    return asked if enough and targets and not targets & named else None
 
 
 def _streamed(dataset, task, columns, sizes, *, shuffle, shapes, seed, window):

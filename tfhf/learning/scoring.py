@@ -44,7 +44,7 @@ class Scorer:
             self.strategy = model.distribute_strategy
         self._steps = {}
 
-    def __call__(self, store, phase, task=None, first=0):
+    def __call__(self, store, phase, task=None, first=0, batch_size=None):
         """Scores every feature of a TokenStore and gathers them to rows.
 
         Args:
@@ -53,12 +53,13 @@ class Scorer:
             task: the task that made the store, where it is a copy of the model's own with other
                 settings (`Task.configured`).
             first: the number of the first feature, where the store holds a part of others.
+            batch_size: features per batch, where not the scorer's own.
 
         Returns:
             Scores.
         """
         task = task or self.model.task
-        order = self._order(store, task)
+        order = self._order(store, task, batch_size or self.batch_size)
         dataset = batches.evaluation_dataset(store, task, order, phase, first)
         step = self._step(phase, task)
         iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
@@ -72,10 +73,10 @@ class Scorer:
         loss = float(totals[0] / totals[1]) if totals[1] else None
         return Scores(task.gather(results, store.array("row")), loss)
 
-    def _order(self, store, task):
+    def _order(self, store, task, batch_size):
         """Longest first, batches of a number of rows or of tokens, in equal parts for replicas."""
-        if self.batch_size is not None:
-            size = {"batch_size": self.batch_size}
+        if batch_size is not None:
+            size = {"batch_size": batch_size}
         # What counts are the rows of images, and those that decoding keeps states of.
         elif task.generates or not store.padding:
             size = {"batch_size": ROWS}

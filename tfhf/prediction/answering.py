@@ -4,10 +4,10 @@ import contextlib
 import sys
 from pathlib import Path
 
-from tfhf import data, models, storage, tasks
+from tfhf import data, storage, tasks
 from tfhf.data import writing
 from tfhf.errors import UserError
-from tfhf.prediction.pipelines import Pipeline, load, say_cut
+from tfhf.prediction.pipelines import Pipeline, kind_of, load, say_cut
 from tfhf.prediction.servable import Servable
 from tfhf.run import Run, is_run
 
@@ -90,13 +90,7 @@ def opened(model, task=None, batch_size=None, choices=None):
     """
     if not isinstance(model, Run) and (Path(model) / "saved_model.pb").exists():
         return Servable(model, batch_size or 32)
-    if isinstance(model, Run) or is_run(str(model)):
-        run = model if isinstance(model, Run) else Run(model)
-        kind = tasks.get(task or run.recipe.task)
-    elif task is not None:
-        kind = tasks.get(task)
-    else:
-        kind = tasks.by_config(models.load_config(models.resolve(str(model))))
+    kind = kind_of(model) if task is None else tasks.get(task)
     choices = {} if choices is None else choices
     options = {name: choices.pop(name) for name in kind.options() if name in choices}
     return Pipeline(load(model, kind, options=options), batch_size)

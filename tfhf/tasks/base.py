@@ -8,7 +8,9 @@ problem, what every method does.
 Shapes: B examples, T tokens, C classes, D width, V vocabulary.
 """
 
+import copy
 import inspect
+from collections.abc import Iterator, Sequence
 
 from tfhf.errors import UserError
 
@@ -189,6 +191,15 @@ class Task:
         return (config.task_specific_params or {}).get(f"tfhf.{cls.name()}", {})
 
     @classmethod
+    def told(cls, config, roles):
+        """A copy of a config that says which columns its model reads, where nothing said so."""
+        config = copy.deepcopy(config)
+        saved = cls.saved(config) | {"roles": list(roles)}
+        known = config.task_specific_params or {}
+        config.task_specific_params = known | {f"tfhf.{cls.name()}": saved}
+        return config
+
+    @classmethod
     def name(cls):
         """The task's name: that of its file, or the place of a user's own."""
         package, _, name = cls.__module__.rpartition(".")
@@ -246,6 +257,17 @@ class Task:
     def asked(self, rows):
         """A split's rows as a prediction asks for them: a dataset with the columns of `inputs`."""
         return rows.select_columns([role for role in self.inputs if role in rows.column_names])
+
+    def passed_over(self, names, read):
+        """Columns of the task among some names that this model does not read: second texts, say.
+
+        Args:
+            names: of columns.
+            read: roles that are read.
+        """
+        if "roles" not in self.settings():
+            return []
+        return [role for role in self.columns() if role in names and role not in read]
 
     def encode(self, rows):
         """Turns rows into features.
@@ -365,10 +387,14 @@ class Task:
         """What a pipeline is called with → a list of rows, and whether a list was meant.
 
         Args:
-            rows: a row (a text, or a dictionary from role to value) or a list of rows.
+            rows: a row (a text, or a dictionary from role to value) or several: a list, a dataset
+                or a column of one, a NumPy array of texts, a generator.
         """
-        many = isinstance(rows, list | tuple)
-        return (rows if many else [rows]), many
+        if hasattr(rows, "column_names"):
+            return rows, True
+        many = isinstance(rows, Sequence | Iterator) and not isinstance(rows, str | bytes)
+        many = many or getattr(rows, "ndim", 0) == 1  # of NumPy or pandas; an image has more
+        return (list(rows) if many else [rows]), many
 
     def configured(self, **choices):
         """Takes what a call of the pipeline may choose beside its rows.

@@ -1,5 +1,6 @@
 """Classes, sets of classes or a number for one text or a pair of texts."""
 
+import copy
 from itertools import chain
 from typing import Annotated, Literal
 
@@ -64,7 +65,7 @@ class TextClassification(Task):
         check_length(processor, max_length)
         self.threshold = threshold
         self.number, self.squashed = "score", False  # its name, and whether it is a probability
-        self.pair = "text_pair" in features
+        self.pair, self.may_read_pairs = "text_pair" in features, False
         self.problem, self.labels = problems.of_column(features["label"])
         if problem is not None and problem != self.problem:
             raise UserError(f"options.problem: the labels make it {self.problem}; got {problem!r}")
@@ -103,6 +104,8 @@ class TextClassification(Task):
             # A cross-encoder's one class is a probability, unless its config says otherwise.
             task.number = config.id2label[0]
             task.squashed = config.problem_type != "regression"
+        # What other tools trained may read one text or two: their configs do not say.
+        task.may_read_pairs = "roles" not in cls.saved(config)
         return task
 
     @classmethod
@@ -158,8 +161,13 @@ class TextClassification(Task):
         """The threshold in use: one for all classes, or a list with one for each."""
         return UNTUNED if self.threshold == "tuned" else self.threshold
 
+    @property
+    def inputs(self):
+        second = {"text_pair": Text(optional=True)} if self.may_read_pairs else {}
+        return super().inputs | second
+
     def encode(self, rows):
-        pairs = rows["text_pair"] if self.pair else None
+        pairs = rows.get("text_pair")
         encoded = self.processor(
             rows["text"],
             pairs,
@@ -255,6 +263,19 @@ class TextClassification(Task):
             over = results["probabilities"][index] >= np.float32(self._cut)
             label = [name for name, present in zip(self.labels, over, strict=True) if present]
         return {"label": label, "score": score, "probabilities": named}
+
+    def configured(self, max_length=None, **rest):
+        """Takes the tokenizer's `max_length` of a call, as transformers' pipeline hands it on.
+
+        Raises:
+            UserError: if the model cannot read so much.
+        """
+        if max_length is None:
+            return self, rest
+        check_length(self.processor, max_length, "max_length")
+        task = copy.copy(self)
+        task.max_length = max_length
+        return task, rest
 
     def present(self, results, index, row, top_k=1, threshold=0.0, function_to_apply=None):
         """Labels and scores as transformers' pipeline gives them.
