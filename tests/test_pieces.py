@@ -245,3 +245,42 @@ def test_a_row_in_the_middle_of_a_stream_is_named(model):
     )
     with pytest.raises(tf.errors.OpError, match="part 1 of 1 row 11: unknown label 'neutral'"):
         arrays(batches)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            {"labels": ["a", "b"], "maxlength": 8},
+            "load_model: unknown key 'options.maxlength'; did you mean 'max_length'?",
+        ),
+        (
+            {"labels": ["a", "b"], "max_length": "long"},
+            "load_model: options.max_length: input should be a valid integer, unable to parse "
+            "string as an integer; received 'long'",
+        ),
+        (
+            {"labels": 2},
+            "labels: must be a list of the classes' names, in their order; received 2",
+        ),
+        ({"labels": ["a", "b", "a"]}, "labels: 'a' stands there twice; received ['a', 'b', 'a']"),
+    ],
+)
+def test_what_load_model_does_not_take(given, line):
+    with pytest.raises(UserError) as caught:
+        pieces.load_model("nowhere", **given)
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "8"])
+def test_a_batch_has_a_number_of_rows(size, model, rows):
+    with pytest.raises(UserError) as caught:
+        pieces.to_tf_dataset(rows, model, batch_size=size)
+    assert str(caught.value) == (
+        f"batch_size: must be a number of rows from 1 up; received {size!r}"
+    )
+
+
+def test_no_rows_at_all(model):
+    with pytest.raises(UserError, match="^to_tf_dataset: the dataset has no rows$"):
+        pieces.to_tf_dataset(Dataset.from_dict({"text": [], "label": []}), model)

@@ -121,6 +121,10 @@ def test_choices_for_every_call(toy_run, classify):
     assert both(TEXTS, top_k=1) == classify(TEXTS, top_k=1)
     with pytest.raises(UserError, match="a call has no choice 'topk'; did you mean 'top_k'"):
         prediction.pipeline("sentiment-analysis", toy_run, topk=None)
+    with pytest.raises(UserError, match="^batch_size: must be a number of rows from 1 up; receive"):
+        both(TEXTS, batch_size=0)
+    with pytest.raises(UserError, match="^pipeline: options.max_length: input should be greater"):
+        prediction.pipeline("sentiment-analysis", toy_run, max_length=0)
 
 
 def test_a_call_may_cut_its_texts_as_transformers_tokenizers_do(classify):

@@ -9,6 +9,7 @@ from tfhf.console import load_tensorflow
 from tfhf.errors import UserError
 from tfhf.models import intake
 from tfhf.models.tokenization import read_tokenizer
+from tfhf.recipe.values import check_options
 from tfhf.run import Run, is_run
 
 
@@ -40,14 +41,19 @@ def load_model(
         A `tfhf.Model`: compile and fit it like any Keras model.
 
     Raises:
-        UserError: if there is no such checkpoint, or it does not fit the task.
+        UserError: if there is no such checkpoint, task or option, or they do not fit together.
 
     Example:
         >>> model = load_model("minilm", labels=["negative", "positive"], max_length=48)
         >>> model.task.labels
         ['negative', 'positive']
     """
-    source, kind = models.resolve(name, revision), tasks.get(task)
+    kind = tasks.get(task)
+    checked = check_options(kind, options, "load_model")
+    options = {name: checked[name] for name in options}
+    if labels is not None:
+        _check_labels(labels)
+    source = models.resolve(name, revision)
     processor = kind.load_processor(source)
     models.add_tokens(processor, add_tokens, add_special_tokens)
     if labels is None:
@@ -58,6 +64,16 @@ def load_model(
         features = kind.features_for(labels, roles or ("text",), options.get("problem"))
         chosen = kind(processor, features, **options)
     return trained(source, chosen)
+
+
+def _check_labels(labels):
+    if not isinstance(labels, list | tuple):
+        raise UserError(
+            f"labels: must be a list of the classes' names, in their order; received {labels!r}"
+        )
+    twice = [label for place, label in enumerate(labels) if label in labels[:place]]
+    if twice:
+        raise UserError(f"labels: {twice[0]!r} stands there twice; received {labels!r}")
 
 
 def trained(source, task, *, accumulate=1, seed=None):
@@ -148,6 +164,7 @@ def to_tf_dataset(
             "batch_tokens, shapes: need shuffle=True, because they sort rows by length; received "
             f"{batch_tokens} and {shapes}"
         )
+    orders.check_batch_size(batch_size)
     task = getattr(model, "task", model)
     sizes = {"batch_size": batch_size, "batch_tokens": batch_tokens}
     if isinstance(dataset, datasets.IterableDataset):
@@ -159,6 +176,8 @@ def to_tf_dataset(
             "Dataset.from_pandas(frame) or load_dataset(...)['train']; received "
             f"{type(dataset).__name__}"
         )
+    if not len(dataset):
+        raise UserError("to_tf_dataset: the dataset has no rows")
     _check_unread(dataset, task)
     asked = None if shuffle else _without_targets(dataset, task, columns)
     rows = data.conform(dataset, task.columns(), columns, asked or task.features)

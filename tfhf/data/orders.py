@@ -299,6 +299,16 @@ def _permutation(count, seed, epoch, salt=0):
     return tf.cast(tf.argsort(draws, stable=True), tf.int64)
 
 
+def check_batch_size(value):
+    """Refuses what is no number of rows.
+
+    Raises:
+        UserError: if it is none, or below 1.
+    """
+    if not isinstance(value, int) or value < 1:
+        raise UserError(f"batch_size: must be a number of rows from 1 up; received {value!r}")
+
+
 def cut(lengths, *, batch_size=None, batch_tokens=None, slices=1, whole=True):
     """Cuts features into batches.
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfhf.data import batches
+from tfhf.data.orders import check_batch_size
 
 BATCH_TOKENS = 2048  # a batch of predictions, padding included; at 4096 a CPU took a third longer
 ROWS = 32  # a batch where tokens are not what counts
@@ -59,7 +60,7 @@ class Scorer:
             Scores.
         """
         task = task or self.model.task
-        order = self._order(store, task, batch_size or self.batch_size)
+        order = self._order(store, task, self.batch_size if batch_size is None else batch_size)
         dataset = batches.evaluation_dataset(store, task, order, phase, first)
         step = self._step(phase, task)
         iterator = iter(self.strategy.experimental_distribute_dataset(dataset))
@@ -76,6 +77,7 @@ class Scorer:
     def _order(self, store, task, batch_size):
         """Longest first, batches of a number of rows or of tokens, in equal parts for replicas."""
         if batch_size is not None:
+            check_batch_size(batch_size)
             size = {"batch_size": batch_size}
         # What counts are the rows of images, and those that decoding keeps states of.
         elif task.generates or not store.padding:

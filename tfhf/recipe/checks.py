@@ -20,8 +20,7 @@ def complete(recipe, where):
         UserError: if keys contradict each other, or do not fit the task.
     """
     task = tasks.get(recipe.task)
-    keywords = {name: (p.annotation, p.default) for name, p in task.options().items()}
-    recipe.options = values.check_arguments(keywords, recipe.options, where, "options")
+    recipe.options = values.check_options(task, recipe.options, where)
     train = recipe.train
     train.optimizer = values.check_named(OPTIMIZERS, train.optimizer, where, "train.optimizer")
     train.schedule = values.check_named(SCHEDULES, train.schedule, where, "train.schedule")

@@ -37,6 +37,12 @@ def check_arguments(keywords, values, where, key):
     return validated(schema, values, where, f"{key}.").model_dump()
 
 
+def check_options(task, options, where):
+    """A task's options, checked, with the defaults of those that are not given."""
+    keywords = {name: (one.annotation, one.default) for name, one in task.options().items()}
+    return check_arguments(keywords, options, where, "options")
+
+
 def check_named(known, value, where, key):
     """One of several by its name, the first unless it is said, with all its arguments."""
     arguments = dict(value)
