@@ -11,6 +11,7 @@ from datasets import Dataset
 from tests.conftest import toy_rows
 from tfhf import pieces, prediction
 from tfhf.errors import UserError
+from tfhf.prediction import answering
 
 TEXTS = ["a lovely film", "dull", "I would see it again, and again, and again"]
 PAIR = {"text": "a lovely film", "text_pair": "dull"}
@@ -201,6 +202,13 @@ def test_a_model_of_others_reads_one_text_or_two(foreign, classify):
     assert prediction.predict(foreign, [PAIR])[0]["score"] == pytest.approx(
         ask(PAIR)[0]["score"], abs=1e-5
     )
+
+
+def test_a_pair_on_the_command_line(foreign, capsys):
+    answering.predict_to(foreign, texts=[f"{role}={text}" for role, text in PAIR.items()])
+    together = capsys.readouterr().out
+    answering.predict_to(foreign, texts=list(PAIR.values()))
+    assert len(together.splitlines()) == 1 and len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_second_texts_are_not_passed_over(foreign, classify):

@@ -118,10 +118,12 @@ def _answered(answering, dataset, task=None):
 def _named(texts, task):
     """The command line's texts as rows: one each, or together one of a task of several roles.
 
-    `question="…" context="…"` is one row of a task that needs both.
+    `question="…" context="…"` is one row of a task that needs both, and so is `text="…"
+    text_pair="…"` of one that may have both.
     """
     needed = [role for role, kind in task.inputs.items() if not kind.optional]
-    if len(needed) < 2:
+    named = len(task.inputs) > 1 and all(text.partition("=")[0] in task.inputs for text in texts)
+    if len(needed) < 2 and not named:
         return list(texts)
     row = {}
     for text in texts:
