@@ -9,7 +9,7 @@ from tfhf.console import load_tensorflow
 from tfhf.errors import UserError
 from tfhf.models import intake
 from tfhf.models.tokenization import read_tokenizer
-from tfhf.recipe.values import check_options
+from tfhf.recipe.values import check_given
 from tfhf.run import Run, is_run
 
 
@@ -49,8 +49,7 @@ def load_model(
         ['negative', 'positive']
     """
     kind = tasks.get(task)
-    checked = check_options(kind, options, "load_model")
-    options = {name: checked[name] for name in options}
+    options = check_given(kind, options, "load_model")
     if labels is not None:
         _check_labels(labels)
     source = models.resolve(name, revision)

@@ -80,7 +80,9 @@ def metrics_of(given, problem):
             "metrics: must be a list, because the model has one output; received a dictionary of "
             f"{', '.join(map(repr, given))}"
         )
-    found = list(given) if isinstance(given, list | tuple) else [] if given is None else [given]
+    if given is None:
+        return []
+    found = list(given) if isinstance(given, list | tuple) else [given]
     check_keras(found, "metrics")
     for metric in found:
         kind = BY_SHAPE.get(metric) if isinstance(metric, str) else None

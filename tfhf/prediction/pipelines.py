@@ -7,7 +7,7 @@ from tfhf import data, models, tasks
 from tfhf.console import say
 from tfhf.data.tokens import TokenStore
 from tfhf.errors import UserError, did_you_mean
-from tfhf.recipe.values import check_options
+from tfhf.recipe.values import check_given
 from tfhf.run import Run, is_run
 
 # Keywords of transformers' `pipeline` that have no meaning here: what may be said all the same, and
@@ -66,8 +66,8 @@ def pipeline(task=None, model=None, *, revision=None, batch_size=None, **options
     if model is None:
         model, revision = kind.default_model
     own = {name: options.pop(name) for name in kind.options() if name in options}
-    own = {name: check_options(kind, own, "pipeline")[name] for name in own}
-    return Pipeline(load(model, kind, revision, own), batch_size, shown=True, choices=options)
+    loaded = load(model, kind, revision, check_given(kind, own, "pipeline"))
+    return Pipeline(loaded, batch_size, shown=True, choices=options)
 
 
 class Pipeline:

@@ -43,6 +43,12 @@ def check_options(task, options, where):
     return check_arguments(keywords, options, where, "options")
 
 
+def check_given(task, options, where):
+    """Some of a task's options, checked, and no others."""
+    checked = check_options(task, options, where)
+    return {name: checked[name] for name in options}
+
+
 def check_named(known, value, where, key):
     """One of several by its name, the first unless it is said, with all its arguments."""
     arguments = dict(value)
