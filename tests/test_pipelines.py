@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from tests.conftest import toy_rows
 from tfhf import pieces, prediction
@@ -217,6 +217,10 @@ def test_second_texts_are_not_passed_over(foreign, classify):
     assert str(caught.value) == (
         "row 1: this model takes text, and would pass over 'text_pair'; leave it out"
     )
+    with pytest.raises(UserError, match="^row 1: this model takes text, and would pass over 'tex"):
+        classify(Dataset.from_list([PAIR]))
+    with pytest.raises(UserError, match="^row 1: this model takes text, each a text; received"):
+        classify(DatasetDict(train=Dataset.from_list([{"text": "dull"}])))
     rows = Dataset.from_list([row | {"text_pair": "dull"} for row in toy_rows(4)])
     with pytest.raises(UserError) as caught:
         pieces.to_tf_dataset(rows, pieces.load_model(foreign))

@@ -194,7 +194,8 @@ def to_tf_dataset(
 
 
 def _check_unread(dataset, task):
-    unread = task.passed_over(dataset.column_names, task.features)
+    names = dataset.column_names
+    unread = [role for role in task.passed_over(task.features) if role in names]
     if unread:
         roles = (*task.settings()["roles"], *unread)
         raise UserError(

@@ -261,6 +261,7 @@ class Model(tf_keras.Model):
         return {name: tf.boolean_mask(value, real) for name, value in results.items()}
 
     def predict(self, *args, **kwargs):
+        """Keras' predict: the task's results of every row, or of every window of one."""
         with self._without_xla():
             return super().predict(*args, **kwargs)
 

@@ -226,13 +226,16 @@ def _without_padding(choices):
 
 def _check_read(rows, task):
     """Refuses rows that hold more than the model reads, such as pairs for one of single texts."""
-    read = {*task.features, *task.inputs}
-    for number, row in enumerate(rows, 1):
-        unread = task.passed_over(row, read) if isinstance(row, dict) else ()
-        if unread:
+    unread = task.passed_over({*task.features, *task.inputs})
+    if not unread:
+        return
+    named = [rows.column_names or ()] if hasattr(rows, "column_names") else rows
+    for number, names in enumerate(named, 1):
+        found = [role for role in unread if isinstance(names, dict | list) and role in names]
+        if found:
             raise UserError(
                 f"row {number}: this model takes {' and '.join(task.inputs)}, and would pass over "
-                f"{unread[0]!r}; leave it out"
+                f"{found[0]!r}; leave it out"
             )
 
 

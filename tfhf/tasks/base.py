@@ -258,16 +258,15 @@ class Task:
         """A split's rows as a prediction asks for them: a dataset with the columns of `inputs`."""
         return rows.select_columns([role for role in self.inputs if role in rows.column_names])
 
-    def passed_over(self, names, read):
-        """Columns of the task among some names that this model does not read: second texts, say.
+    def passed_over(self, read):
+        """Columns of the task that this model does not read: second texts, say.
 
         Args:
-            names: of columns.
             read: roles that are read.
         """
         if "roles" not in self.settings():
             return []
-        return [role for role in self.columns() if role in names and role not in read]
+        return [role for role in self.columns() if role not in read]
 
     def encode(self, rows):
         """Turns rows into features.
@@ -390,7 +389,7 @@ class Task:
             rows: a row (a text, or a dictionary from role to value) or several: a list, a dataset
                 or a column of one, a NumPy array of texts, a generator.
         """
-        if hasattr(rows, "column_names"):
+        if hasattr(rows, "column_names") and not isinstance(rows, dict):  # not several splits
             return rows, True
         many = isinstance(rows, Sequence | Iterator) and not isinstance(rows, str | bytes)
         many = many or getattr(rows, "ndim", 0) == 1  # of NumPy or pandas; an image has more
